@@ -1,0 +1,46 @@
+"""The one tree of errors. The class says what happens next; the bit `transient` says whether trying again may help.
+
+CollimaError
+├── ConfigError   a person edits the file, or types another command (exit 2)
+├── SourceError   a reading is not complete: stop before any change (exit 1)
+├── StateError    the state database cannot be used: stop before any change (exit 1)
+├── Refused       one change was refused: record it, go on with the rest
+├── Busy          another run has this job or target (exit 75)
+└── Stopped       asked to stop by TERM (exit 75)
+
+A hold is a result, not an error. A connector translates once, at its border, with `raise … from err`.
+A message says who, what, how many, the limit, and what to do; it carries no secret and no personal data.
+"""
+
+
+class CollimaError(Exception):
+    transient = False
+
+    def __init__(self, message: str, *, transient: bool | None = None) -> None:
+        super().__init__(message)
+        if transient is not None:
+            self.transient = transient
+
+
+class ConfigError(CollimaError):
+    """What a person wrote cannot be meant. The message names the place and the cure."""
+
+
+class SourceError(CollimaError):
+    """A reading is incomplete. Never caught to go on with less."""
+
+
+class StateError(CollimaError):
+    """The state is newer than this program, unreadable, or not ours to open."""
+
+
+class Refused(CollimaError):
+    """The target did not take one change."""
+
+
+class Busy(CollimaError):
+    transient = True
+
+
+class Stopped(CollimaError):
+    transient = True

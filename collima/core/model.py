@@ -1,0 +1,114 @@
+"""The nouns that every kind of job shares. Frozen; no input or output here.
+
+The core sees keys, weights and sizes only; what a kind needs for applying travels in its own frozen `detail`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Literal, TypeVar
+
+D = TypeVar("D")
+
+Level = Literal["info", "warning", "critical"]
+Verdict = Literal["complete", "suspicious", "incomplete"]
+State = Literal["failed", "partial", "held", "changed", "in-sync", "planned", "busy", "missed"]
+
+TAKING = frozenset({"remove", "suspend", "archive", "delete", "drop-mailbox"})
+"""The verbs that take something away: what the guard calls *removals*."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """All of a change that is stored, fingerprinted, approved and undone."""
+
+    subject: str
+    verb: str
+    what: str  # address, account, owner; "" for bulk
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[D]):
+    key: Key
+    why: str
+    detail: D
+    weight: int = 1  # messages, rows: the guard sums weights
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    level: Level
+    subject: str
+    code: str  # stable: one report tells each (subject, code) once
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """`10%` or `25`. A percentage is kept in hundredths of a percent, so that all comparing is done in integers."""
+
+    value: int
+    percent: bool
+
+    def exceeded_by(self, count: int, base: int) -> bool:
+        """Whether `count` is more than this much of `base`."""
+        return count * 10_000 > self.value * base if self.percent else count > self.value
+
+    def __str__(self) -> str:
+        if not self.percent:
+            return str(self.value)
+        whole, rest = divmod(self.value, 100)
+        return f"{whole}{f'.{rest:02}'.rstrip('0') if rest else ''} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """`max-suspensions: 2%` is Limit("suspend", Amount(200, True), floor=3). `floor` is `small-change`."""
+
+    verb: str
+    most: Amount
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A population that the guard counts: a list, a group, the accounts, the digests, one mailbox, one volume."""
+
+    name: str
+    size: int  # the base of percentages: how many there are now
+    wanted: int = 0  # how many there should be
+    found: int | None = None  # by the filters alone, before `also`; None where nothing is looked for
+    limits: tuple[Limit, ...] = ()
+    first_fill: Amount | None = None  # judges additions to an empty subject, as a share of `everyone`
+    everyone: int = 0
+    allow_empty: bool = False
+    watch: bool = False  # judged and reported, never applied
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one source answered. `entries` is the count that `source-drop` compares."""
+
+    connector: str
+    scope: str  # hash of what was asked for: histories of different questions are not compared; "" is never compared
+    entries: int
+    server: str = ""
+    csn: tuple[str, ...] = ()  # contextCSN values: a replica older than the last good run is suspicious
+    doubt: str = ""  # why the connector itself would not trust it
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(Generic[D]):
+    readings: tuple[Reading, ...]
+    subjects: tuple[Subject, ...]
+    changes: tuple[Change[D], ...]
+    findings: tuple[Finding, ...] = ()
+    doubts: tuple[str, ...] = ()  # reasons, seen while planning, to hold every removal of the run
+    claims: Mapping[str, str] = field(default_factory=dict)  # subject -> stanza that it comes from, to be owned by this job
+    drops: Mapping[str, str] = field(default_factory=dict)  # reserved for the registry: subject -> stanza, frozen from now on
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    key: Key
+    error: str = ""
+    transient: bool = False

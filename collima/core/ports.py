@@ -1,0 +1,244 @@
+"""Where jobs, connectors and state meet: Protocols only. `collima.directory.ports` adds the one that speaks of filters."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from typing import NewType, Protocol, TypeVar
+
+from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading
+
+D = TypeVar("D")
+S = TypeVar("S")
+Id = NewType("Id", str)
+"""What a target knows a member by: an address, a user id. Two addresses of one account have one Id."""
+
+
+# ---- targets that hold rosters
+
+
+@dataclass(frozen=True, slots=True)
+class NameRule:
+    """What a target accepts as the name of a roster, after lower-casing and folding of accents."""
+
+    allowed: str = "a-z0-9.+_-"  # inside a character class; anything else becomes "-"
+    first: str = "a-z0-9"
+    longest: int = 50
+    reserved: tuple[str, ...] = ("-request", "-editor", "-owner", "-subscribe", "-unsubscribe", "-bounce")  # suffixes
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """One roster as the target has it now."""
+
+    members: frozenset[Id] = frozenset()
+    refused: Mapping[Id, str] | None = None  # who must not be added, and why: opted out, suspended, owner …
+    missing: bool = False  # the target has no such roster
+    fault: str = ""  # this roster alone could not be read: it fails, the others go on
+    findings: tuple[tuple[str, str, str], ...] = ()  # (level, code, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What one roster must gain and lose. Doing it twice does no harm."""
+
+    roster: str
+    add: frozenset[Id]
+    remove: frozenset[Id]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome for one member of one edit; `error` empty: it is so now."""
+
+    roster: str
+    member: Id
+    error: str = ""
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Left at a target by the state that manages it: tells a lost state, or one restored from a backup."""
+
+    state: str  # the id of the state database
+    sequence: int  # grows with every run that applies
+
+
+class Place(Protocol):
+    def mark(self) -> Mark | None:
+        """The mark found at the target; None: nobody's. Raises SourceError when it cannot be told."""
+
+    def leave_mark(self, mark: Mark) -> None: ...
+
+
+class Rosters(Place, Protocol):
+    """A live session on a target that holds rosters. Complete or SourceError."""
+
+    rule: NameRule
+
+    def exists(self) -> bool:
+        """Whether the place itself is there (a folder not mounted is not)."""
+
+    def identify(self, address: str) -> Id | None:
+        """Pure after open(). None: the target has no account for it. Case, dots and aliases are folded here."""
+
+    def address(self, member: Id) -> str:
+        """The one address by which people know this member. identify(address(x)) == x."""
+
+    def read(self, names: Collection[str]) -> Mapping[str, Roster]:
+        """Every name asked for."""
+
+    def apply(self, edits: Sequence[Edit]) -> Iterator[Settled]:
+        """One Settled per member of each edit, in any order. Never raises for one roster's sake."""
+
+
+class Mail(Protocol):
+    def send(self, message: EmailMessage, to: Sequence[str]) -> None:
+        """Hand over one message with an empty envelope sender. Raises Refused."""
+
+
+# ---- jobs
+
+
+class Job(Protocol[S, D]):
+    target: str  # the connector whose subjects are changed; "" for none
+    verbs: tuple[str, ...]  # always present as keys in the result
+
+    def read(self) -> AbstractContextManager[S]:
+        """Everything that planning needs, for-each and server-side filters included, or SourceError."""
+
+    def plan(self, seen: S, now: datetime) -> Plan[D]:
+        """Pure."""
+
+    def place(self, seen: S) -> Place | None:
+        """Where the state's mark is kept, if the target can keep one."""
+
+    def apply(self, seen: S, go: Sequence[Change[D]]) -> Iterator[Outcome]:
+        """One outcome per change, in any order; doing a change twice does no harm."""
+
+    def verify(self, seen: S, done: Collection[Key]) -> Iterable[Finding]:
+        """Reads the target again where that can be trusted, and tells what is not as it was left."""
+
+    def invert(self, seen: S, done: Collection[Key]) -> Plan[D]:
+        """The way back of what was done and is still in effect. Verbs without one are findings."""
+
+
+# ---- what outlives a run
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """One roster that a job manages or managed."""
+
+    job: str
+    stanza: str
+    frozen: datetime | None = None  # since when no stanza names it
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Since when, and in how many complete runs before this one, a present member was not wanted."""
+
+    since: datetime
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is on record of the same question (the same `Reading.scope`)."""
+
+    entries: tuple[int, ...] = ()  # of the last 7 complete runs, newest first; an approved count stands for all
+    csn: tuple[str, ...] = ()  # of the newest
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A stored hold: what of one subject waits for a person. Its fingerprint is `guard.fingerprint(keys)`."""
+
+    subject: str
+    keys: frozenset[Key]
+    reason: str
+    undoes: str = ""  # the undone run whose hold this is
+
+
+class Registry(Protocol):
+    """Who owns which roster of a target. Read while reading, never while planning."""
+
+    def owned(self, target: str) -> Mapping[str, Owned]: ...
+
+
+class Record(Protocol):
+    """One run while it is under way; or, for a plan, a look at the journal that stores nothing."""
+
+    run: str  # "" for a plan
+
+    def past(self, scope: str) -> Past: ...
+    def approved(self) -> frozenset[Key]:
+        """Keys of this job and target with an approval not older than 7 days and not used up."""
+
+    def undone(self) -> Mapping[Key, str]:
+        """Keys that a person undid, with the undo's run: they are held until approved or no longer wanted."""
+
+    def absent(self) -> Mapping[Key, Absence]: ...
+    def known(self, fingerprint: str) -> frozenset[Key] | None:
+        """The keys of a fingerprint that a real run of this job stored in the last 7 days, superseded or not."""
+
+    def standing(self) -> Mark:
+        """This state's own id and sequence."""
+
+    # ---- writing: each is one transaction
+    def approve(self, fingerprint: str, keys: Collection[Key], reason: str, who: str) -> None: ...
+    def hold(self, holds: Sequence[Waiting], fingerprint: str, planned: Collection[Key]) -> Sequence[str]:
+        """Replaces this job's open holds by these (an undo's hold is left alone by other runs, and replaces only its own).
+
+        `fingerprint` is the run's, for all its holds. Returns the subjects of holds of which nothing is in `planned`
+        any more: they ended by themselves (`self-corrected`).
+        """
+
+    def claim(self, target: str, stanzas: Mapping[str, str]) -> None:
+        """This job owns these rosters from now on, and they are not frozen."""
+
+    def freeze(self, target: str, rosters: Collection[str]) -> None:
+        """No stanza names them any more. Keeps the date of those already frozen."""
+
+    def advance(self) -> Mark:
+        """The next sequence, stored before the target's mark is written."""
+
+    def intend(self, changes: Iterable[Key], weights: Mapping[Key, int]) -> None: ...
+    def settle(self, outcomes: Sequence[Outcome]) -> None:
+        """Outcomes, in batches. An approval of a done key is used up."""
+
+    def absences(self, absent: Collection[Key]) -> None:
+        """The removals that a complete run wants, waiting ones included: others are forgotten, these count one more."""
+
+    def forget_undone(self, keys: Collection[Key]) -> None: ...
+    def undo(self, of: str, keys: Collection[Key]) -> None:
+        """This run has undone these (inverted back to the keys of run `of`)."""
+
+    def readings(self, readings: Sequence[Reading], verdicts: Sequence[str], counts: bool) -> None:
+        """`counts`: these readings go on record for `past` (complete, and of a whole real run)."""
+
+    def accept(self, scope: str, entries: int) -> None:
+        """A person approved a suspicious run: this count stands for all those on record."""
+
+    def end(self, state: str, document: Mapping[str, object], *, transient: bool, cause: str) -> None:
+        """The run's state and its result without anybody's address (names are in the changes)."""
+
+
+class Journal(Registry, Protocol):
+    def look(self, job: str, target: str) -> Record:
+        """For a plan."""
+
+    def begin(self, job: str, target: str, *, slot: int | None, kind: str, config: str) -> AbstractContextManager[Record]:
+        """Takes the locks of job and target or raises Busy, marks dead runs of this job as failed (`killed`), and renews
+        its lease until the block ends. A block that ends without `end` leaves a failed run; `Record.discard` leaves none.
+        `kind` is "run", "only" or "undo"; `config` the hash of the configuration."""
+
+    def done(self, run: str) -> tuple[str, str, frozenset[Key]]:
+        """(job, target, the keys that this run did or may have done). Raises ConfigError for an unknown run."""
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime: ...
