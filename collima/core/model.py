@@ -103,8 +103,8 @@ class Plan(Generic[D]):
     changes: tuple[Change[D], ...]
     findings: tuple[Finding, ...] = ()
     doubts: tuple[str, ...] = ()  # reasons, seen while planning, to hold every removal of the run
-    claims: Mapping[str, str] = field(default_factory=dict)  # subject -> stanza that it comes from, to be owned by this job
-    drops: Mapping[str, str] = field(default_factory=dict)  # reserved for the registry: subject -> stanza, frozen from now on
+    claims: Mapping[str, str] = field(default_factory=dict)  # subject -> its stanza: this job's own from now on
+    freezes: frozenset[str] = frozenset()  # owned subjects that no stanza names any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 """The types that options have, and how a person writes them. Every parser raises ValueError with the cure in it."""
 
 import calendar
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import date, datetime, timedelta
-from typing import NewType
+from pathlib import Path
+from typing import NewType, Self
 
+from collima.core.errors import ConfigError
 from collima.core.model import Amount
 
 Address = NewType("Address", str)
@@ -45,10 +48,26 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """Where a secret is, never the secret itself. Read when it is needed, by `collima.app`."""
+    """Where a secret is, never the secret itself: `{file: PATH}` or `{env: NAME}`."""
 
-    file: str = ""
+    file: Path | None = None
     env: str = ""
+
+    def reveal(self) -> str:
+        """Read when it is needed, and never kept. Raises ConfigError when it is not there or others can read it."""
+        if self.file is None:
+            if not (value := os.environ.get(self.env, "")):
+                raise ConfigError(f"the environment variable {self.env} is not set or empty")
+            return value
+        try:
+            if self.file.stat().st_mode & 0o007:
+                raise ConfigError(f"{self.file} can be read by everybody: chmod o-rwx {self.file}")
+            value = self.file.read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as err:
+            raise ConfigError(f"{self.file}: {getattr(err, 'strerror', None) or 'not UTF-8'}") from err
+        if not value:
+            raise ConfigError(f"{self.file} is empty")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +77,49 @@ class Person:
     address: Address
     until: date | None = None
     why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """In an `Annotated` field of a job kind: its text names a connector that offers this port (`Uses("directory")`)."""
+
+    port: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """The words of `guard:`. None: not said here. A kind with words of its own extends this class."""
+
+    max_removals: Amount | None = None
+    max_additions: Amount | None = None
+    small_change: int | None = None
+    max_first_fill: Amount | None = None
+    max_removals_total: Amount | None = None
+    source_drop: Amount | None = None
+    grace: Duration | None = None
+
+    def over(self, under: "Guard") -> Self:
+        """Merged key by key: what is not said here is taken from `under`."""
+        known = {f.name for f in fields(under)}
+        return replace(
+            self,
+            **{
+                f.name: getattr(under, f.name)
+                for f in fields(self)
+                if getattr(self, f.name) is None and f.name in known
+            },
+        )
+
+
+BUILT_IN_GUARD = Guard(
+    max_removals=Amount(1000, percent=True),
+    max_additions=Amount(5000, percent=True),
+    small_change=3,
+    max_first_fill=Amount(2500, percent=True),
+    max_removals_total=Amount(500, percent=True),
+    source_drop=Amount(1000, percent=True),
+)
+"""What holds where nobody says otherwise."""
 
 
 def duration(text: str) -> Duration:

@@ -1,13 +1,14 @@
 """Where jobs, connectors and state meet: Protocols only. `collima.directory.ports` adds the one that speaks of filters."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from email.message import EmailMessage
-from typing import NewType, Protocol, TypeVar
+from typing import Any, NewType, Protocol, TypeVar
 
 from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading
+from collima.core.options import Guard
 
 D = TypeVar("D")
 S = TypeVar("S")
@@ -223,6 +224,9 @@ class Record(Protocol):
     def accept(self, scope: str, entries: int) -> None:
         """A person approved a suspicious run: this count stands for all those on record."""
 
+    def discard(self) -> None:
+        """The run did nothing and is not recorded (an unknown fingerprint, an unknown subject)."""
+
     def end(self, state: str, document: Mapping[str, object], *, transient: bool, cause: str) -> None:
         """The run's state and its result without anybody's address (names are in the changes)."""
 
@@ -231,7 +235,9 @@ class Journal(Registry, Protocol):
     def look(self, job: str, target: str) -> Record:
         """For a plan."""
 
-    def begin(self, job: str, target: str, *, slot: int | None, kind: str, config: str) -> AbstractContextManager[Record]:
+    def begin(
+        self, job: str, target: str, *, slot: int | None, kind: str, config: str
+    ) -> AbstractContextManager[Record]:
         """Takes the locks of job and target or raises Busy, marks dead runs of this job as failed (`killed`), and renews
         its lease until the block ends. A block that ends without `end` leaves a failed run; `Record.discard` leaves none.
         `kind` is "run", "only" or "undo"; `config` the hash of the configuration."""
@@ -242,3 +248,15 @@ class Journal(Registry, Protocol):
 
 class Clock(Protocol):
     def __call__(self) -> datetime: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the roof hands to a kind of job: `kind.bind(context) -> Job`."""
+
+    name: str  # of the job
+    timezone: tzinfo
+    guard: Guard  # defaults and built-in values, below the job's own
+    registry: Registry
+    connect: Callable[[str], AbstractContextManager[Any]]  # the name of a connector -> its live session
+    watch: bool = False  # the job's mode
