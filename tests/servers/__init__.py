@@ -1,0 +1,34 @@
+"""Real servers for the tests: private, on free ports of 127.0.0.1, in a temporary folder, ended by pid."""
+
+import os
+import shutil
+import socket
+
+import pytest
+
+SBIN = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+"""Where servers are looked for: daemons are outside an ordinary user's PATH."""
+
+
+def program(name: str) -> str:
+    """The path of an installed program, or "" """
+    return shutil.which(name, path=SBIN) or ""
+
+
+def require(*programs: str) -> None:
+    """Skips the test when a program is not installed; fails it when COLLIMA_REQUIRE=all."""
+    missing = [name for name in programs if not program(name)]
+    if not missing:
+        return
+    reason = f"not installed: {', '.join(missing)} (see `make test`)"
+    if os.environ.get("COLLIMA_REQUIRE") == "all":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
