@@ -1,4 +1,4 @@
-"""Where jobs, connectors and state meet: Protocols only. `collima.directory.ports` adds the one that speaks of filters."""
+"""Where jobs, connectors and state meet: Protocols. `collima.directory.ports` adds the one that speaks of filters."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -122,8 +122,11 @@ class Job(Protocol[S, D]):
     def verify(self, seen: S, done: Collection[Key]) -> Iterable[Finding]:
         """Reads the target again where that can be trusted, and tells what is not as it was left."""
 
-    def invert(self, seen: S, done: Collection[Key]) -> Plan[D]:
-        """The way back of what was done and is still in effect. Verbs without one are findings."""
+    def invert(self, done: Collection[Key]) -> AbstractContextManager[tuple[S, Plan[D]]]:
+        """The way back of what was done and is still in effect, reading the target only (the source may be down).
+
+        Verbs without a way back are findings.
+        """
 
 
 # ---- what outlives a run
@@ -191,11 +194,21 @@ class Record(Protocol):
 
     # ---- writing: each is one transaction
     def approve(self, fingerprint: str, keys: Collection[Key], reason: str, who: str) -> None: ...
-    def hold(self, holds: Sequence[Waiting], fingerprint: str, planned: Collection[Key]) -> Sequence[str]:
-        """Replaces this job's open holds by these (an undo's hold is left alone by other runs, and replaces only its own).
+    def hold(
+        self,
+        holds: Sequence[Waiting],
+        fingerprint: str,
+        planned: Collection[Key],
+        *,
+        concerns: Callable[[str], bool],
+        complete: bool,
+    ) -> Sequence[str]:
+        """Replaces this job's open holds by these, within the subjects that `concerns` accepts; the others stay.
 
-        `fingerprint` is the run's, for all its holds. Returns the subjects of holds of which nothing is in `planned`
-        any more: they ended by themselves (`self-corrected`).
+        An undo's hold is left alone by other runs, and an undo replaces only its own (of the same undone run).
+        `fingerprint` is the run's, for all its holds. `complete`: what is not in `planned` is no longer wanted, so
+        that a hold with nothing left ends by itself (`self-corrected`; its subject is returned) and approvals of such
+        keys end; without it, a hold that has no successor stays open, and so do approvals.
         """
 
     def claim(self, target: str, stanzas: Mapping[str, str]) -> None:
@@ -236,11 +249,14 @@ class Journal(Registry, Protocol):
         """For a plan."""
 
     def begin(
-        self, job: str, target: str, *, slot: int | None, kind: str, config: str
+        self, job: str, target: str, *, slot: int | None, kind: str, config: str, undoes: str = ""
     ) -> AbstractContextManager[Record]:
-        """Takes the locks of job and target or raises Busy, marks dead runs of this job as failed (`killed`), and renews
-        its lease until the block ends. A block that ends without `end` leaves a failed run; `Record.discard` leaves none.
-        `kind` is "run", "only" or "undo"; `config` the hash of the configuration."""
+        """Takes the locks of job and target or raises Busy, and renews its lease until the block ends.
+
+        Dead runs of this job are marked failed (`killed`). A block that ends without `end` leaves a failed run;
+        `Record.discard` leaves none. `kind` is "run", "only" or "undo"; `config` the hash of the configuration.
+        `undoes`: the run that an undo takes back; its approvals and holds are apart from all others.
+        """
 
     def done(self, run: str) -> tuple[str, str, frozenset[Key]]:
         """(job, target, the keys that this run did or may have done). Raises ConfigError for an unknown run."""
