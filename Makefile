@@ -1,0 +1,45 @@
+# Needs python3 (3.11 or later), python3-venv and make; all else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+COLLIMA_SOAK ?= long
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+
+help: ## the targets of this file
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: .venv/installed ## five acts on an invented campus, with no server at all
+	@$(BIN)/python examples/demo.py
+
+test: .venv/developing ## the tests, with real servers (about five minutes)
+	@.ci/servers
+	$(BIN)/pytest -m "not soak"
+
+soak: .venv/developing ## long campaigns: kill -9, scale, filters in bulk (COLLIMA_SOAK=short for minutes)
+	@.ci/servers
+	COLLIMA_SOAK=$(COLLIMA_SOAK) $(BIN)/pytest -m soak --timeout 14400
+
+check: .venv/developing ## lint, format, types, layers, and what is in the wheel
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python .ci/wheel.py
+
+bench: .venv/developing ## the three figures of speed and memory, as ratios
+	@.ci/servers
+	$(BIN)/python -m bench
+
+.venv/bin/python:
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	@echo "Installing into .venv …"
+	@$(PIP) --editable .
+	@touch $@
+
+.venv/developing: pyproject.toml | .venv/bin/python
+	@echo "Installing into .venv, with what development needs …"
+	@$(PIP) --editable '.[dev]'
+	@touch $@ .venv/installed
+
+.PHONY: help demo test soak check bench
