@@ -27,7 +27,9 @@ class ConfigError(CollimaError):
 
 
 class SourceError(CollimaError):
-    """A reading is incomplete. Never caught to go on with less."""
+    """A reading is incomplete. Never caught to go on with less. `connector`: its name in the configuration."""
+
+    connector = ""
 
 
 class StateError(CollimaError):

@@ -105,6 +105,7 @@ class Plan(Generic[D]):
     doubts: tuple[str, ...] = ()  # reasons, seen while planning, to hold every removal of the run
     claims: Mapping[str, str] = field(default_factory=dict)  # subject -> its stanza: this job's own from now on
     freezes: frozenset[str] = frozenset()  # owned subjects that no stanza names any more
+    renames: Mapping[str, str] = field(default_factory=dict)  # old name -> new name: history and ownership go along
 
 
 @dataclass(frozen=True, slots=True)

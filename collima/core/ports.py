@@ -78,6 +78,8 @@ class Rosters(Place, Protocol):
     """A live session on a target that holds rosters. Complete or SourceError."""
 
     rule: NameRule
+    immediate: bool
+    """Whether a read right after a change tells the truth, so that verifying means something."""
 
     def exists(self) -> bool:
         """Whether the place itself is there (a folder not mounted is not)."""
@@ -216,6 +218,9 @@ class Record(Protocol):
 
     def freeze(self, target: str, rosters: Collection[str]) -> None:
         """No stanza names them any more. Keeps the date of those already frozen."""
+
+    def rename(self, target: str, old: str, new: str) -> None:
+        """Ownership, history, holds and absences of roster `old` are those of `new` from now on."""
 
     def advance(self) -> Mark:
         """The next sequence, stored before the target's mark is written."""

@@ -1,0 +1,131 @@
+"""A plan, judged with what is on record: how far its sources are trusted, what waits, what is held. Writes nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Generic
+
+from collima.core import guard
+from collima.core.model import TAKING, Change, D, Finding, Key, Plan, Reading, Verdict
+from collima.core.options import Duration
+from collima.core.ports import Job, Place, Record, S
+from collima.core.result import SourceResult
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[S, D]):
+    """A job, and what judges it."""
+
+    name: str
+    job: Job[S, D]
+    whole: guard.Whole
+    grace: Mapping[str, Duration] = field(default_factory=dict)  # by subject; "" for those that say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[D]):
+    """A plan, judged."""
+
+    plan: Plan[D]  # without what waits for its grace
+    waiting: tuple[Key, ...]
+    held: guard.Held
+    sources: tuple[SourceResult, ...]
+    trusted: bool  # every source is complete, and the state knows its target
+
+    @property
+    def holds(self) -> frozenset[Key]:
+        """What is held and can be approved: nothing of subjects that are only watched."""
+        watched = {s.name for s in self.plan.subjects if s.watch}
+        return frozenset(key for key in self.held.keys if key.subject not in watched)
+
+
+def decide(
+    task: Task[S, D], record: Record, plan: Plan[D], place: Place | None, now: datetime, *, undoing: bool = False
+) -> Decision[D]:
+    sources, doubts, unproven = _weigh(plan, record, task.whole)
+    estranged = estranged_from(place, record)
+    doubts.extend(filter(None, [*plan.doubts, estranged]))
+    if doubts and sources and not undoing:
+        sources = tuple(
+            replace(s, verdict="suspicious", reason="; ".join(dict.fromkeys(filter(None, [s.reason, *plan.doubts]))))
+            if s.verdict == "complete" and plan.doubts
+            else s
+            for s in sources
+        )
+    waiting = set() if undoing else _in_grace(plan.changes, record, task.grace, now)
+    if waiting:
+        plan = replace(plan, changes=tuple(c for c in plan.changes if c.key not in waiting))
+    approved = record.approved()
+    if estranged:  # an approval may come from the very backup that is in doubt
+        approved = frozenset(key for key in approved if key.verb not in TAKING)
+    held = guard.judge(
+        plan,
+        task.whole,
+        doubts,
+        unproven=unproven and not undoing,
+        approved=approved,
+        undone=None if undoing else record.undone(),
+    )
+    findings = plan.findings
+    if estranged:
+        findings = (*findings, Finding("warning", "", "state-in-doubt", estranged))
+    return Decision(replace(plan, findings=findings), tuple(sorted(waiting)), held, sources, trusted=not doubts)
+
+
+def _weigh(plan: Plan[D], record: Record, whole: guard.Whole) -> tuple[tuple[SourceResult, ...], list[str], bool]:
+    """(sources, doubts about them, whether too little is on record to judge them)."""
+    sources, doubts, unproven = [], [], False
+    for reading in plan.readings:
+        reason = reading.doubt
+        if reading.scope and whole.source_drop:
+            past = record.past(reading.scope)
+            unproven = unproven or len(past.entries) < guard.ON_RECORD
+            reason = (
+                reason
+                or ("nobody was found at all" if reading.entries == 0 else "")
+                or guard.doubt(reading.entries, past, whole.source_drop)
+                or _stale(reading, past.csn)
+            )
+        verdict: Verdict = "suspicious" if reason else "complete"
+        sources.append(SourceResult(reading.connector, verdict, reading.entries, reason))
+        if reason:
+            doubts.append(f"{reading.connector}: {reason}")
+    return tuple(sources), doubts, unproven
+
+
+def _stale(reading: Reading, before: Sequence[str]) -> str:
+    """A replica that has not seen what the last good run saw. A CSN is time#count#server id#modification."""
+
+    def by_server(csns: Sequence[str]) -> dict[str, str]:
+        return {csn.split("#")[2]: csn for csn in csns if csn.count("#") == 3}
+
+    now = by_server(reading.csn)
+    late = [sid for sid, csn in by_server(before).items() if sid in now and now[sid] < csn]
+    return f"{reading.server or 'the server'} is older than the last good run (a replica that lags)" if late else ""
+
+
+def estranged_from(place: Place | None, record: Record) -> str:
+    """Why this state may not be the one that managed the target last: "" if it is, or if nobody ever did."""
+    mark = place.mark() if place else None
+    if mark is None:
+        return ""
+    own = record.standing()
+    if mark.state != own.state:
+        return "the target is managed by another state, or this one was lost: see `collima check --accept-state`"
+    if mark.sequence > own.sequence:
+        return "the state is older than its target (restored from a backup?): see `collima check --accept-state`"
+    return ""
+
+
+def _in_grace(changes: Sequence[Change[D]], record: Record, grace: Mapping[str, Duration], now: datetime) -> set[Key]:
+    """Removals of things that were not absent for long enough, in every complete run of that time, at least two."""
+    if not grace:
+        return set()
+    absent = record.absent()
+
+    def due(key: Key) -> bool:
+        patience = grace.get(key.subject, grace.get(""))
+        known = absent.get(key)
+        return patience is None or (known is not None and known.runs >= 1 and known.since <= patience.before(now))
+
+    return {c.key for c in changes if c.key.verb in TAKING and not due(c.key)}

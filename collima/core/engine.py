@@ -1,0 +1,299 @@
+"""read → plan → guard → apply → verify → record: one sentence for every kind of job.
+
+A dry run is a plan that nobody applies: `plan` and `run` share all but the writing.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from collima.core import guard
+from collima.core.decide import Decision, Task, decide, estranged_from
+from collima.core.errors import CollimaError, ConfigError, SourceError, Stopped
+from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
+from collima.core.outcome import Told, tell
+from collima.core.ports import Clock, Job, Journal, Mark, Place, Record, S, Waiting
+from collima.core.result import Result, SourceResult
+
+BATCH = 1_000  # outcomes that are recorded at once
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person, or the service, asked of one run."""
+
+    approve: tuple[str, ...] = ()
+    reason: str = ""
+    who: str = ""
+    only: tuple[str, ...] = ()
+    slot: int | None = None
+
+
+def _silent(phase: str, done: int, total: int) -> None:
+    """For those who do not look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every execution needs beside its job."""
+
+    journal: Journal
+    clock: Clock
+    document: Callable[[Result], Mapping[str, object]]  # what is stored of a result: counts, nobody's address
+    config: str = ""  # the hash of the configuration
+    progress: Callable[[str, int, int], None] = _silent  # told (phase, done, total)
+
+
+@dataclass(slots=True)
+class _Laps:
+    """Seconds by phase."""
+
+    seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "plan": 0.0, "apply": 0.0})
+    since: float = field(default_factory=time.perf_counter)
+
+    def end(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.seconds[phase] = round(self.seconds[phase] + now - self.since, 3)
+        self.since = now
+
+
+def plan(task: Task[S, D], desk: Desk, order: Order) -> Result:
+    """What a run would do now. Stores nothing."""
+    laps = _Laps()
+    record = desk.journal.look(task.name, task.job.target)
+    try:
+        with task.job.read() as seen:
+            laps.end("read")
+            decision = decide(task, record, task.job.plan(seen, desk.clock()), task.job.place(seen), desk.clock())
+            _check_only(order, decision.plan)
+            laps.end("plan")
+    except SourceError as err:
+        laps.end("read")
+        return _failed(task, "", err, laps)
+    return _result(task, "", decision, Told(real=False, only=frozenset(order.only)), laps)
+
+
+def run(task: Task[S, D], desk: Desk, order: Order) -> Result:
+    """One execution. Raises Busy; and ConfigError for a fingerprint or subject that nobody knows: nothing was done."""
+    return _execute(task, desk, order, "")
+
+
+def undo(task: Task[S, D], desk: Desk, order: Order, of: str) -> Result:
+    """Takes back what run `of` did and is still in effect; guarded like any run. Raises as `run` does."""
+    return _execute(task, desk, order, of)
+
+
+def accept_state(task: Task[Any, Any], desk: Desk, place: Place) -> None:
+    """A person says that this state is the one to trust: its mark replaces what the target bears."""
+    with desk.journal.begin(task.name, task.job.target, slot=None, kind="accept", config=desk.config) as record:
+        place.leave_mark(record.advance())
+        record.discard()
+
+
+def _execute(task: Task[S, D], desk: Desk, order: Order, undoes: str) -> Result:
+    job, clock, laps = task.job, desk.clock, _Laps()
+    kind = "undo" if undoes else "only" if order.only else "run"
+    originals = desk.journal.done(undoes)[2] if undoes else frozenset()
+    begin = desk.journal.begin(task.name, job.target, slot=order.slot, kind=kind, config=desk.config, undoes=undoes)
+    with begin as record:
+        try:
+            with _seen(job, clock, originals, undoes) as (seen, planned):
+                laps.end("read")
+                place = job.place(seen)
+                decision = decide(task, record, planned, place, clock(), undoing=bool(undoes))
+                try:
+                    _check_only(order, decision.plan)
+                    if _approve(task, record, order, decision.holds):
+                        decision = decide(task, record, planned, place, clock(), undoing=bool(undoes))
+                except ConfigError:
+                    record.discard()
+                    raise
+                laps.end("plan")
+                told = _carry_out(task, record, seen, decision, order, desk, undoes)
+                if undoes:
+                    by_thing = {(key.subject, key.what): key for key in originals}
+                    record.undo(undoes, [by_thing[key.subject, key.what] for key in told.done])
+                laps.end("apply")
+            result = _result(task, record.run, decision, told, laps)
+        except SourceError as err:
+            laps.end("read")
+            result = _failed(task, record.run, err, laps)
+        record.end(result.state, desk.document(result), transient=result.transient, cause=result.cause)
+        return result
+
+
+@contextmanager
+def _seen(job: Job[S, D], clock: Clock, originals: Collection[Key], undoes: str) -> Iterator[tuple[S, Plan[D]]]:
+    """What was read, and the plan: of a run, or of the way back."""
+    if undoes:
+        with job.invert(originals) as (seen, back):
+            yield seen, back
+    else:
+        with job.read() as seen:
+            yield seen, job.plan(seen, clock())
+
+
+def _check_only(order: Order, plan: Plan[D]) -> None:
+    if unknown := sorted(set(order.only) - {s.name for s in plan.subjects}):
+        raise ConfigError(f"--only: this job has no {', '.join(unknown)}")
+
+
+def _approve(task: Task[S, D], record: Record, order: Order, held: frozenset[Key]) -> bool:
+    """Stores the approvals that were asked for; all of them or none. Returns whether there were any."""
+
+    def computed(fingerprint: str) -> frozenset[Key] | None:
+        sets = [held, *(frozenset(k for k in held if k.subject == s) for s in {k.subject for k in held})]
+        return next((s for s in sets if guard.fingerprint(task.name, task.job.target, s) == fingerprint), None)
+
+    wanted = {f: record.known(f) or computed(f) for f in order.approve}
+    if unknown := [f for f, keys in wanted.items() if keys is None]:
+        raise ConfigError(
+            f"no hold of {task.name} has the fingerprint {', '.join(unknown)}: `collima holds` lists them"
+        )
+    for fingerprint, keys in wanted.items():
+        record.approve(fingerprint, keys or frozenset(), order.reason, order.who)
+    return bool(wanted)
+
+
+# ---- doing
+
+
+def _carry_out(
+    task: Task[S, D], record: Record, seen: S, decision: Decision[D], order: Order, desk: Desk, undoes: str
+) -> Told:
+    """Applies what may go, and records it. Returns what came of it."""
+    job, plan = task.job, decision.plan
+    watched = {s.name for s in plan.subjects if s.watch}
+    failed = {f.subject for f in plan.findings if f.level == "critical"}
+    named = frozenset(order.only)
+
+    def concerns(subject: str) -> bool:
+        return subject not in failed and (not named or subject in named)
+
+    planned = {change.key for change in plan.changes}.union(decision.waiting)
+    corrected = record.hold(
+        _waiting(decision, undoes),
+        guard.fingerprint(task.name, job.target, decision.holds),
+        planned,
+        concerns=concerns,
+        complete=decision.trusted,
+    )
+    whole = decision.trusted and not named and not undoes
+    if not undoes:
+        _remember(task, record, decision, named, whole=whole)
+    go = [
+        c
+        for c in plan.changes
+        if c.key not in decision.held.keys and c.key.subject not in watched and (not named or c.key.subject in named)
+    ]
+    told = Told(real=True, only=named, self_corrected=tuple(corrected))
+    place = job.place(seen)
+    if go:
+        mark = record.advance()
+        record.intend([c.key for c in go], {c.key: c.weight for c in go})
+        marked = None if place is None or estranged_from(place, record) else (place, mark)
+        for outcomes in _outcomes(job, seen, go, marked):
+            record.settle(outcomes)
+            told.take(outcomes)
+            desk.progress("apply", len(told.done) + len(told.failures), len(go))
+        told.findings.extend(job.verify(seen, told.done))
+    elif whole and plan.claims and place and place.mark() is None:
+        place.leave_mark(record.advance())
+    return told
+
+
+def _remember(task: Task[S, D], record: Record, decision: Decision[D], named: frozenset[str], *, whole: bool) -> None:
+    """What a run knows before it applies: ownership, readings, absences."""
+    plan, target = decision.plan, task.job.target
+    for old, new in plan.renames.items():
+        record.rename(target, old, new)
+    if claims := {s: stanza for s, stanza in plan.claims.items() if not named or s in named}:
+        record.claim(target, claims)
+    record.readings(plan.readings, [s.verdict for s in decision.sources], counts=whole)
+    record.forget_undone(record.undone().keys() & record.approved())
+    if named:
+        return
+    watched = {s.name for s in plan.subjects if s.watch}
+    removals = {c.key for c in plan.changes if c.key.verb in TAKING and c.key.subject not in watched}
+    accepted = not whole and bool(removals) and not removals & decision.held.keys
+    if accepted:  # a person approved every removal that the doubt held: this reading is the measure from now on
+        for reading, source in zip(plan.readings, decision.sources, strict=True):
+            if source.verdict == "suspicious" and reading.scope:
+                record.accept(reading.scope, reading.entries)
+    if whole or accepted:
+        record.freeze(target, plan.freezes)
+        record.absences(removals.union(decision.waiting))
+        record.forget_undone(record.undone().keys() - {change.key for change in plan.changes})
+
+
+def _waiting(decision: Decision[D], undoes: str) -> list[Waiting]:
+    by_subject: dict[str, set[Key]] = {}
+    for key in decision.holds:
+        by_subject.setdefault(key.subject, set()).add(key)
+    return [
+        Waiting(subject, frozenset(keys), decision.held.reasons[subject], undoes)
+        for subject, keys in sorted(by_subject.items())
+    ]
+
+
+def _outcomes(
+    job: Job[S, D], seen: S, go: Sequence[Change[D]], marked: tuple[Place, Mark] | None
+) -> Iterator[list[Outcome]]:
+    """In batches. A target that fails half-way gives every change left its error; a stop leaves them unknown."""
+    left = {change.key for change in go}
+    batch: list[Outcome] = []
+    try:
+        if marked:
+            marked[0].leave_mark(marked[1])
+        for outcome in job.apply(seen, go):
+            left.discard(outcome.key)
+            batch.append(outcome)
+            if len(batch) >= BATCH:
+                yield batch
+                batch = []
+    except Stopped:
+        if batch:
+            yield batch
+        raise
+    except CollimaError as err:
+        batch.extend(Outcome(key, str(err), err.transient) for key in sorted(left))
+    if batch:
+        yield batch
+
+
+# ---- telling
+
+
+def _result(task: Task[S, D], run: str, decision: Decision[D], told: Told, laps: _Laps) -> Result:
+    job = task.job
+    return tell(
+        task.name,
+        job.target,
+        job.verbs,
+        run,
+        decision.plan,
+        decision.held,
+        decision.waiting,
+        decision.sources,
+        told,
+        laps.seconds,
+    )
+
+
+def _failed(task: Task[S, D], run: str, err: SourceError, laps: _Laps) -> Result:
+    return Result(
+        job=task.name,
+        run=run,
+        state="failed",
+        fingerprint="",
+        sources=() if err.connector == task.job.target else (SourceResult(err.connector, "incomplete", 0, str(err)),),
+        subjects=(),
+        findings=(Finding("critical", "", "source-failed", str(err)),),
+        seconds=laps.seconds,
+        verbs=task.job.verbs,
+        cause=str(err),
+        transient=err.transient,
+        exit_code=1,
+    )

@@ -1,0 +1,36 @@
+"""Text that came from outside, made fit to be shown: on a terminal, in a mail's header, in a log.
+
+Names come from directories that many people may write: a newline would forge a header or a log line, an escape
+sequence would drive a terminal, a right-to-left override would show a name as another one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, format (bidi), surrogates, separators
+_LOCAL_PART = re.compile(r"[^\s<>\"'(),;:=|\[\]{}]+@(?=[\w-])")
+
+
+def line(text: str, longest: int = 500) -> str:
+    """One line without controls, bidirectional overrides or invisible characters; each becomes U+FFFD, white space " ".
+
+    Longer text is cut, which an ellipsis tells.
+    """
+    if not text.isascii() or not text.isprintable():
+        text = "".join(
+            " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c) in _UNSAFE else c
+            for c in text[: longest * 2]
+        )
+    text = text.strip()
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def discreet(text: str) -> str:
+    """The same text, each mail address without its local part: `…@example.org`."""
+    return _LOCAL_PART.sub("…@", text)
+
+
+def few(names: Sequence[str], most: int) -> tuple[str, int]:
+    """The first names, joined by commas, and how many more there are."""
+    return ", ".join(line(name, 100) for name in names[:most]), max(0, len(names) - most)

@@ -1,0 +1,167 @@
+"""Lists as files that Sympa's `include_file` reads: one file for each roster, one address per line."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from collima.core.errors import Refused, SourceError
+from collima.core.options import address
+from collima.core.ports import Edit, Id, Mark, NameRule, Roster, Settled
+
+MARK = ".collima"  # no roster's name begins with a dot
+UNFINISHED = ".collima-new-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFiles:
+    """A folder with one file for each roster, one address per line, as Sympa's `include_file` reads it.
+
+    Each file is replaced as a whole, so that no reader ever sees half of it; its owner and mode are kept. The folder
+    is made when it is missing and nothing was ever written into it.
+    """
+
+    offers: ClassVar[frozenset[str]] = frozenset({"rosters"})
+
+    directory: Annotated[Path, "the folder of the list files"]
+
+    @contextmanager
+    def open(self) -> Iterator["Folder"]:
+        yield Folder(self.directory)
+
+
+@dataclass(slots=True)
+class Folder:
+    """A session on the folder: `ports.Rosters`, where a member's Id is its address."""
+
+    path: Path
+    rule: NameRule = NameRule()
+    immediate: bool = True
+    _ids: dict[str, Id | None] = field(default_factory=dict)  # each spelling is checked once
+    _read: dict[str, frozenset[Id]] = field(default_factory=dict)
+
+    def exists(self) -> bool:
+        return self.path.is_dir()
+
+    def check(self) -> str:
+        """For `collima check --connect`: whether files can be replaced here. Raises SourceError."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self._write_new(b"")
+            probe.unlink()
+        except OSError as err:
+            raise SourceError(f"{self.path}: {err.strerror}: the user that runs Collima must own this folder") from err
+        return f"{self.path}: files can be replaced"
+
+    def identify(self, address_: str) -> Id | None:
+        try:
+            return self._ids[address_]
+        except KeyError:
+            try:
+                known: Id | None = Id(address(address_))
+            except ValueError:
+                known = None
+            return self._ids.setdefault(address_, known)
+
+    def address(self, member: Id) -> str:
+        return member
+
+    def read(self, names: Collection[str]) -> Mapping[str, Roster]:
+        return {name: self._roster(name) for name in names}
+
+    def _roster(self, name: str) -> Roster:
+        try:
+            raw = (self.path / name).read_bytes()
+        except FileNotFoundError:
+            raw = b""
+        except OSError as err:
+            return Roster(fault=f"its file cannot be read: {err.strerror}")
+        members, strange = set(), 0
+        for text in raw.decode("utf-8", "surrogateescape").splitlines():
+            if not text or text.isspace() or text.startswith("#"):
+                continue
+            if known := self.identify(text) or self.identify(text.split(maxsplit=1)[0]):  # "address name", too
+                members.add(known)
+            else:
+                strange += 1
+        self._read[name] = frozenset(members)
+        told = f"{strange} lines of its file are no addresses: the next change drops them"
+        return Roster(self._read[name], findings=(("warning", "strange-lines", told),) if strange else ())
+
+    def apply(self, edits: Sequence[Edit]) -> Iterator[Settled]:
+        for edit in edits:
+            error = self._apply(edit)
+            yield from (Settled(edit.roster, member, error) for member in edit.add | edit.remove)
+
+    def _apply(self, edit: Edit) -> str:
+        before = self._read.get(edit.roster, frozenset())
+        now = self._roster(edit.roster)
+        if now.fault:
+            return now.fault
+        # who was there when the plan was made stays, even if somebody emptied the file meanwhile
+        wanted = (before | now.members | edit.add) - edit.remove
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._replace(self.path / edit.roster, "".join(f"{member}\n" for member in sorted(wanted)).encode())
+        except OSError as err:
+            return f"its file cannot be written: {err.strerror}"
+        self._read[edit.roster] = wanted
+        return ""
+
+    def mark(self) -> Mark | None:
+        try:
+            known = json.loads((self.path / MARK).read_text("utf-8"))
+            return Mark(str(known["state"]), int(known["sequence"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as err:
+            raise SourceError(
+                f"{self.path / MARK} cannot be read: look whether another program writes into this folder, "
+                "then remove it and run `collima check --accept-state`"
+            ) from err
+
+    def leave_mark(self, mark: Mark) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            for left in self.path.glob(f"{UNFINISHED}*"):  # of a run that was killed; only one run has this target
+                left.unlink()
+            self._replace(self.path / MARK, json.dumps({"state": mark.state, "sequence": mark.sequence}).encode())
+        except OSError as err:
+            raise Refused(f"{self.path} cannot be written: {err.strerror}") from err
+
+    def _replace(self, file: Path, content: bytes) -> None:
+        """A reader sees the old file or the new one; after a crash, too."""
+        new = self._write_new(content)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                before = file.stat()
+                new.chmod(before.st_mode & 0o777)
+                if (before.st_uid, before.st_gid) != (new.stat().st_uid, new.stat().st_gid):
+                    os.chown(new, before.st_uid, before.st_gid)
+            new.replace(file)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def _write_new(self, content: bytes) -> Path:
+        new = self.path / f"{UNFINISHED}{secrets.token_hex(8)}"
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+        return new
