@@ -1,0 +1,116 @@
+"""`make demo`: five acts on the embedded campus, with the real commands, in a copy of their own (`.demo/`).
+
+Ends with 0 when every command ended as it should. `python examples/demo.py --read MAILDIR` prints the newest mail.
+"""
+
+import argparse
+import email
+import email.policy
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+OWN = PROJECT / ".demo"
+JOB = "sympa-lists"
+APPROVAL = re.compile(rf"run-job {JOB} --approve [0-9a-f]{{16}}")
+GONE, NEWCOMERS = "D04", "12"
+
+
+class Surprise(Exception):
+    """A command did not end, or did not say, what the play wants."""
+
+
+class Stage:
+    """A folder with a copy of the campus, where commands are shown and run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if folder == OWN and folder.exists():
+            shutil.rmtree(folder)
+        (folder / "examples").mkdir(parents=True)
+        for name in ("schedules.yaml", "examples/campus.ldif", "examples/campus.py", "examples/demo.py"):
+            shutil.copy(PROJECT / name, folder / name)
+        commands = str(Path(sys.executable).parent)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("COLLIMA_")}
+        self.environment = {**kept, "PATH": os.pathsep.join([commands, os.environ.get("PATH", os.defpath)])}
+
+    def run(self, *command: str, ends_with: int, says: str = "") -> str:
+        """Shows a command, runs it, shows what it printed and its exit code. Raises Surprise."""
+        show(f"\n$ {shlex.join(command)}")
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False,
+        )  # fmt: skip
+        show(f"{done.stdout.rstrip()}\n(exit code {done.returncode})")
+        if done.returncode != ends_with:
+            raise Surprise(f"{shlex.join(command)} ended with {done.returncode} instead of {ends_with}")
+        if says not in done.stdout:
+            raise Surprise(f"{shlex.join(command)} does not say {says!r}")
+        return done.stdout
+
+
+def show(text: str) -> None:
+    print(text, flush=True)
+
+
+def play(stage: Stage) -> None:
+    show("Act one. What would happen? A plan writes nothing.")
+    stage.run("run-job", JOB, "--plan", ends_with=0)
+
+    show("\nAct two. Let it happen.")
+    stage.run("run-job", JOB, ends_with=0)
+
+    show("\nAct three. Once more: nothing is left to do.")
+    stage.run("run-job", JOB, ends_with=0, says="in-sync")
+
+    show("\nAct four. A bad night: the people of one department are gone from the directory, and others are new.")
+    campus = ("examples/campus.py", "--gone", GONE, "--newcomers", NEWCOMERS, "--output", "examples/campus.ldif")
+    stage.run("python", *campus, ends_with=0)
+    show("\nAdditions go ahead, removals wait for a person:")
+    held = stage.run("run-job", JOB, "--mail", ends_with=3)
+    approval = APPROVAL.search(held)
+    if not approval:
+        raise Surprise("the held run printed no approval command")
+    show("\nThe person looks, finds that the department has closed indeed, and types what the run printed:")
+    stage.run(*shlex.split(approval[0]), "--reason", "the department has closed", ends_with=0)
+
+    show("\nAct five. The mail that the held run sent.")
+    stage.run("python", "examples/demo.py", "--read", "var/mail", ends_with=0, says="Subject: ")
+
+
+def read(maildir: Path) -> str:
+    """The newest mail: the headers that a reader sees, and its text."""
+    newest = max((maildir / "new").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    message = email.message_from_bytes(newest.read_bytes(), policy=email.policy.default)
+    headers = [f"{name}: {message[name]}" for name in ("From", "To", "Date", "Subject")]
+    text = message.get_body(("plain",))
+    return "\n".join([*headers, "", text.get_content() if text else ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Five acts on an invented campus.")
+    parser.add_argument(
+        "--folder", type=Path, default=OWN, help="a new folder to play in (default: .demo, emptied first)"
+    )
+    parser.add_argument("--read", type=Path, metavar="MAILDIR", help="print the newest mail of this Maildir instead")
+    given = parser.parse_args(arguments)
+    if given.read:
+        print(read(given.read))
+        return
+    if given.folder != OWN and given.folder.exists():
+        parser.error(f"{given.folder} is there already: the demo needs a new folder")
+    try:
+        play(Stage(given.folder))
+    except Surprise as surprise:
+        sys.exit(f"\nThe demo stops: {surprise}")
+    show(f"\nLists, mail and state are in {given.folder}/var.")
+
+
+if __name__ == "__main__":
+    main()
