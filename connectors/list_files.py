@@ -40,7 +40,7 @@ class Folder:
     """A session on the folder: `ports.Rosters`, where a member's Id is its address."""
 
     path: Path
-    rule: NameRule = NameRule()
+    rule: NameRule = field(default_factory=NameRule)
     immediate: bool = True
     _ids: dict[str, Id | None] = field(default_factory=dict)  # each spelling is checked once
     _read: dict[str, frozenset[Id]] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Folder:
         except OSError as err:
             return Roster(fault=f"its file cannot be read: {err.strerror}")
         members, strange = set(), 0
-        for text in raw.decode("utf-8", "surrogateescape").splitlines():
+        for text in raw.decode("utf-8", "surrogateescape").split("\n"):
             if not text or text.isspace() or text.startswith("#"):
                 continue
             if known := self.identify(text) or self.identify(text.split(maxsplit=1)[0]):  # "address name", too

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from email.message import EmailMessage
 from typing import Any, NewType, Protocol, TypeVar
 
-from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading
+from collima.core.model import Change, Finding, Key, Level, Outcome, Plan, Reading
 from collima.core.options import Guard
 
 D = TypeVar("D")
@@ -37,7 +37,7 @@ class Roster:
     refused: Mapping[Id, str] | None = None  # who must not be added, and why: opted out, suspended, owner …
     missing: bool = False  # the target has no such roster
     fault: str = ""  # this roster alone could not be read: it fails, the others go on
-    findings: tuple[tuple[str, str, str], ...] = ()  # (level, code, text)
+    findings: tuple[tuple[Level, str, str], ...] = ()  # (level, code, text)
 
 
 @dataclass(frozen=True, slots=True)

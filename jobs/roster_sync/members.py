@@ -1,0 +1,97 @@
+"""Who should be in one roster. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from collima.core.model import Finding, Level
+from collima.core.options import Person
+from collima.core.ports import Id, Roster
+from jobs.roster_sync.expand import Wish
+from jobs.roster_sync.options import Options
+from jobs.roster_sync.population import Population, counting, each
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """`found`: people with an address that the filter finds, whatever `also` and `except` say of them."""
+
+    members: frozenset[Id]
+    found: int
+    because: Mapping[Id, str]  # of those that the filter does not find
+    findings: Sequence[Finding]
+
+
+def wanted(
+    wish: Wish,
+    job: Options,
+    *,
+    answer: int,
+    population: Population,
+    roster: Roster,
+    identify: Callable[[str], Id | None],
+    today: date,
+) -> Wanted:
+    stanza, present = wish.stanza, roster.members
+    findings = [*_without_address(wish.name, job.attribute, answer, population)]
+    members: set[Id] = set()
+    if job.every:
+        for person in each(answer):
+            members.update(population.ids[person])
+    else:
+        for person in each(answer):
+            ids = population.ids[person]
+            if len(ids) == 1:
+                members.add(ids[0])
+            elif ids:
+                members.update(population.of(person, present, every=False))
+    found = (answer & ~(population.bad | population.strange | population.mute)).bit_count()
+
+    also, expired = counting(stanza.also, today)
+    because: dict[Id, str] = {}
+    unknown = inactive = 0
+    for line in also:
+        if (member := identify(line.address)) is None:
+            unknown += 1
+            continue
+        if member not in members:
+            because[member] = f"also: {line.why}" if line.why else "also"
+        members.add(member)
+        inactive += member not in population.people and line.address.rpartition("@")[2] in job.own_domains
+    excepted, lapsed = counting(stanza.except_, today)
+    for line in excepted:
+        if (member := identify(line.address)) is not None:
+            members.discard(member)
+            for person in population.people.get(member, ()):
+                members.difference_update(population.ids[person])
+    refused = members & (roster.refused or {}).keys()
+    members -= refused
+
+    def tell(count: int, code: str, told: str) -> None:
+        if count:
+            findings.append(Finding("warning", wish.name, code, f"{count} {told}"))
+
+    tell(len(expired), "also-expired", f"of `also` had their last day ({_days(expired)}): take them out")
+    tell(len(lapsed), "except-expired", f"of `except` had their last day ({_days(lapsed)}): take them out")
+    tell(inactive, "also-inactive", "of our own addresses in `also` belong to nobody in `among` any more")
+    tell(unknown, "also-unknown", "addresses in `also` have no account at the target")
+    reasons = sorted({(roster.refused or {})[member] for member in refused})
+    tell(len(refused), "refused", f"people are not added: {', '.join(reasons)}")
+    return Wanted(frozenset(members), found, because, findings)
+
+
+def _days(people: Sequence[Person]) -> str:
+    return ", ".join(sorted({str(p.until) for p in people}))
+
+
+def _without_address(name: str, attribute: str, answer: int, population: Population) -> list[Finding]:
+    kinds: tuple[tuple[int, Level, str, str], ...] = (
+        (population.mute, "info", "no-address", f"have no {attribute}"),
+        (population.bad, "warning", "bad-address", f"have a {attribute} that is no plain mail address"),
+        (population.strange, "warning", "no-account", "have no account at the target"),
+    )
+    return [
+        Finding(level, name, code, f"{count} of {answer.bit_count()} people {told}")
+        for people, level, code, told in kinds
+        if (count := (answer & people).bit_count())
+    ]
