@@ -1,0 +1,30 @@
+"""The lines that an alert ends with, ready to be pasted into a shell."""
+
+import shlex
+from dataclasses import dataclass
+from datetime import date
+
+REASON = "--reason '…'"
+"""A reason is a person's own: it is left to be filled in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """`config` is the file as it was named on the command line; "" when it was found by itself."""
+
+    config: str = ""
+
+    def plan(self, job: str) -> str:
+        return self._line("run-job", job, "--plan")
+
+    def show(self, run: str) -> str:
+        return self._line("collima", "show", run)
+
+    def approve(self, job: str, fingerprint: str) -> str:
+        return f"{self._line('run-job', job, '--approve', fingerprint)} {REASON}"
+
+    def pause(self, job: str, until: date) -> str:
+        return f"{self._line('collima', 'pause', job, '--until', until.isoformat())} {REASON}"
+
+    def _line(self, *words: str) -> str:
+        return shlex.join([*words, *(["--config", self.config] if self.config else [])])

@@ -1,0 +1,151 @@
+"""What a report shows, in its order, each section cut to a number of items. The templates only lay it out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from collima.app.paste import Commands
+from collima.app.summary import Told, asked, by_error, noteworthy, planned, told
+from collima.app.words import Words
+from collima.core.model import Finding, Level
+from collima.core.result import Result, SourceResult, SubjectResult
+from collima.core.text import discreet, line
+
+_LONGEST = 300  # characters of one text
+_EXAMPLES = 3  # findings of one code, errors of one subject
+_PAUSE = timedelta(days=7)  # offered; as long as an approval lasts
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Generic[T]):
+    items: tuple[T, ...]
+    more: int  # how many were cut
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    subject: str
+    counts: str  # "43 of 43 removals"
+    reason: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Findings of one level and code."""
+
+    level: Level
+    code: str
+    subjects: int
+    lines: Section[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    subject: str
+    changes: int
+    errors: Section[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    state: str
+    size: int
+    wanted: int
+    changes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    job: str
+    state: str
+    run: str
+    when: str
+    verdict: str
+    holds: Section[Hold]
+    approve: str  # the line that approves all of them; ""
+    pastes: tuple[tuple[str, str], ...]  # (show | approve | pause, the line)
+    findings: Section[Group]
+    failed: Section[Failed]
+    rows: Section[Row]
+    quiet: int  # subjects that are in-sync
+    sources: Section[SourceResult]
+    seconds: tuple[tuple[str, str], ...]
+
+
+def page(result: Result, words: Words, commands: Commands, now: datetime, cap: int) -> Page:
+    """`cap`: how many items each section has at most."""
+    notable = noteworthy(result)
+    held = [s for s in notable if s.fingerprint]
+    return Page(
+        job=line(result.job),
+        state=result.state,
+        run=line(result.run),
+        when=now.strftime("%Y-%m-%d %H:%M %Z").strip(),
+        verdict=words.verdict(result),
+        holds=_cut([_hold(s, result, words) for s in held], cap),
+        approve=commands.approve(result.job, result.fingerprint) if result.fingerprint else "",
+        pastes=_pastes(result, commands, now),
+        findings=_cut([_group(group) for group in told(_news(result))], cap),
+        failed=_cut([_failed(s) for s in notable if s.failed], cap),
+        rows=_cut([_row(s, result, words) for s in notable], cap),
+        quiet=len(asked(result)) - len(notable),
+        sources=_cut([_source(source, result) for source in result.sources], cap),
+        seconds=tuple((phase, f"{seconds:.1f}") for phase, seconds in result.seconds.items()),
+    )
+
+
+def _cut(items: Sequence[T], cap: int) -> Section[T]:
+    return Section(tuple(items[:cap]), max(0, len(items) - cap))
+
+
+def _tell(text: str) -> str:
+    return discreet(line(text, _LONGEST))
+
+
+def _name(name: str) -> str:
+    return line(name, 100)
+
+
+def _hold(s: SubjectResult, result: Result, words: Words) -> Hold:
+    counts = words.of(s.held, {verb: planned(s, verb) for verb in result.verbs})
+    return Hold(_name(s.name), counts, _tell(s.reason), s.fingerprint)
+
+
+def _news(result: Result) -> list[Finding]:
+    """Findings, without the one that the verdict repeats."""
+    return [f for f in result.findings if f.subject or f.text != result.cause]
+
+
+def _group(group: Told) -> Group:
+    lines = [": ".join(filter(None, [_name(f.subject), _tell(f.text)])) for f in group.items]
+    return Group(group.level, group.code, len(group.items), _cut(lines, _EXAMPLES))
+
+
+def _failed(s: SubjectResult) -> Failed:
+    errors = [(_tell(error), count) for error, count in by_error(s.failed)]
+    return Failed(_name(s.name), len(s.failed), _cut(errors, _EXAMPLES))
+
+
+def _row(s: SubjectResult, result: Result, words: Words) -> Row:
+    state = s.state if s.mode == "apply" else s.mode
+    changes = words.all_done(s.applied) or words.all_things({verb: planned(s, verb) for verb in result.verbs})
+    return Row(_name(s.name), state, s.size, s.wanted, changes)
+
+
+def _source(source: SourceResult, result: Result) -> SourceResult:
+    reason = "" if source.reason == result.cause else _tell(source.reason)
+    return SourceResult(line(source.connector), source.verdict, source.entries, reason)
+
+
+def _pastes(result: Result, commands: Commands, now: datetime) -> tuple[tuple[str, str], ...]:
+    pastes = [("show", commands.show(result.run) if result.run else commands.plan(result.job))]
+    if result.fingerprint:
+        pastes.append(("approve", commands.approve(result.job, result.fingerprint)))
+    if result.fingerprint or result.state in ("failed", "partial", "missed"):
+        pastes.append(("pause", commands.pause(result.job, (now + _PAUSE).date())))
+    return tuple(pastes)

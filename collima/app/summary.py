@@ -1,0 +1,89 @@
+"""What stands out in a result: counts over its subjects, the worst first. Shared by the terminal and the report."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from collima.core.model import Finding, Level
+from collima.core.result import Failure, Result, SubjectResult
+
+_WORST = ("failed", "partial", "held", "changed", "planned", "in-sync")
+_LEVELS: tuple[Level, ...] = ("critical", "warning", "info")
+
+
+def planned(subject: SubjectResult, verb: str) -> int:
+    """How much is planned: the weight of a bulk verb, else the number of names."""
+    return subject.weights[verb] if verb in subject.weights else len(subject.planned.get(verb, ()))
+
+
+def asked(result: Result) -> tuple[SubjectResult, ...]:
+    """All subjects or, with `--only`, those named."""
+    return tuple(s for s in result.subjects if not result.only or s.name in result.only)
+
+
+def speaking(result: Result) -> tuple[SubjectResult, ...]:
+    """The subjects that the state speaks of: those asked for that are not only watched."""
+    return tuple(s for s in asked(result) if s.mode != "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """By verb, over the subjects that the state speaks of."""
+
+    planned: Counter[str]
+    held: Counter[str]
+    applied: Counter[str]
+    touched: int  # subjects in which something was applied
+    concerned: int  # subjects in which something is planned
+    waiting: int
+
+
+def totals(result: Result) -> Totals:
+    subjects = speaking(result)
+    return Totals(
+        planned=Counter({verb: sum(planned(s, verb) for s in subjects) for verb in result.verbs}),
+        held=Counter({verb: sum(s.held.get(verb, 0) for s in subjects) for verb in result.verbs}),
+        applied=Counter({verb: sum(s.applied.get(verb, 0) for s in subjects) for verb in result.verbs}),
+        touched=sum(any(s.applied.values()) for s in subjects),
+        concerned=sum(any(planned(s, verb) for verb in result.verbs) for s in subjects),
+        waiting=sum(s.waiting for s in subjects),
+    )
+
+
+def noteworthy(result: Result) -> list[SubjectResult]:
+    """The subjects asked for that are not in-sync, or would not be were they not only watched. Worst and biggest first."""
+
+    def size(s: SubjectResult) -> int:
+        return sum(planned(s, verb) for verb in result.verbs)
+
+    def rank(s: SubjectResult) -> tuple[int, int, int, str]:
+        badness = _WORST.index(s.state) if s.state in _WORST else 0
+        return badness, -sum(s.held.values()), -size(s), s.name
+
+    return sorted((s for s in asked(result) if s.state != "in-sync" or size(s) or s.failed), key=rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Findings of one level and code: each subject once."""
+
+    level: Level
+    code: str
+    items: tuple[Finding, ...]
+
+
+def told(findings: Iterable[Finding]) -> list[Told]:
+    """Worst level first, then the code that concerns most subjects. Each (subject, code) once, at its worst level."""
+    once: dict[tuple[str, str], Finding] = {}
+    for finding in sorted(findings, key=lambda f: _LEVELS.index(f.level)):
+        once.setdefault((finding.subject, finding.code), finding)
+    groups: dict[tuple[Level, str], list[Finding]] = defaultdict(list)
+    for finding in once.values():
+        groups[finding.level, finding.code].append(finding)
+    together = [Told(level, code, tuple(items)) for (level, code), items in groups.items()]
+    return sorted(together, key=lambda t: (_LEVELS.index(t.level), -len(t.items), t.code))
+
+
+def by_error(failures: Sequence[Failure]) -> list[tuple[str, int]]:
+    """(error, how many changes it hit), most frequent first."""
+    return Counter(failure.error for failure in failures).most_common()
