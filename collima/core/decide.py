@@ -1,13 +1,12 @@
 """A plan, judged with what is on record: how far its sources are trusted, what waits, what is held. Writes nothing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic
 
 from collima.core import guard
-from collima.core.model import TAKING, Change, D, Finding, Key, Plan, Reading, Verdict
-from collima.core.options import Duration
+from collima.core.model import TAKING, D, Finding, Key, Plan, Reading, Verdict
 from collima.core.ports import Job, Place, Record, S
 from collima.core.result import SourceResult
 
@@ -19,7 +18,6 @@ class Task(Generic[S, D]):
     name: str
     job: Job[S, D]
     whole: guard.Whole
-    grace: Mapping[str, Duration] = field(default_factory=dict)  # by subject; "" for those that say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def decide(
             else s
             for s in sources
         )
-    waiting = set() if undoing else _in_grace(plan.changes, record, task.grace, now)
+    waiting = set() if undoing else _in_grace(plan, record, now)
     if waiting:
         plan = replace(plan, changes=tuple(c for c in plan.changes if c.key not in waiting))
     approved = record.approved()
@@ -117,15 +115,15 @@ def estranged_from(place: Place | None, record: Record) -> str:
     return ""
 
 
-def _in_grace(changes: Sequence[Change[D]], record: Record, grace: Mapping[str, Duration], now: datetime) -> set[Key]:
+def _in_grace(plan: Plan[D], record: Record, now: datetime) -> set[Key]:
     """Removals of things that were not absent for long enough, in every complete run of that time, at least two."""
+    grace = {subject.name: subject.grace for subject in plan.subjects if subject.grace}
     if not grace:
         return set()
     absent = record.absent()
 
     def due(key: Key) -> bool:
-        patience = grace.get(key.subject, grace.get(""))
         known = absent.get(key)
-        return patience is None or (known is not None and known.runs >= 1 and known.since <= patience.before(now))
+        return known is not None and known.runs >= 1 and known.since <= grace[key.subject].before(now)
 
-    return {c.key for c in changes if c.key.verb in TAKING and not due(c.key)}
+    return {c.key for c in plan.changes if c.key.verb in TAKING and c.key.subject in grace and not due(c.key)}

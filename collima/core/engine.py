@@ -59,16 +59,21 @@ class _Laps:
         self.since = now
 
 
-def plan(task: Task[S, D], desk: Desk, order: Order) -> Result:
-    """What a run would do now. Stores nothing."""
-    laps = _Laps()
+@contextmanager
+def considered(task: Task[S, D], desk: Desk) -> Iterator[tuple[S, Decision[D]]]:
+    """What was read and what would be done now. Stores nothing. Raises SourceError."""
     record = desk.journal.look(task.name, task.job.target)
+    with task.job.read() as seen:
+        yield seen, decide(task, record, task.job.plan(seen, desk.clock()), task.job.place(seen), desk.clock())
+
+
+def plan(task: Task[S, D], desk: Desk, order: Order) -> Result:
+    """What a run would do now, as a result."""
+    laps = _Laps()
     try:
-        with task.job.read() as seen:
+        with considered(task, desk) as (_, decision):
             laps.end("read")
-            decision = decide(task, record, task.job.plan(seen, desk.clock()), task.job.place(seen), desk.clock())
             _check_only(order, decision.plan)
-            laps.end("plan")
     except SourceError as err:
         laps.end("read")
         return _failed(task, "", err, laps)

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+from collima.core.quantities import Amount as Amount
+from collima.core.quantities import Duration
+
 D = TypeVar("D")
 
 Level = Literal["info", "warning", "critical"]
@@ -43,24 +46,6 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """`10%` or `25`. A percentage is kept in hundredths of a percent, so that all comparing is done in integers."""
-
-    value: int
-    percent: bool
-
-    def exceeded_by(self, count: int, base: int) -> bool:
-        """Whether `count` is more than this much of `base`."""
-        return count * 10_000 > self.value * base if self.percent else count > self.value
-
-    def __str__(self) -> str:
-        if not self.percent:
-            return str(self.value)
-        whole, rest = divmod(self.value, 100)
-        return f"{whole}{f'.{rest:02}'.rstrip('0') if rest else ''} %"
-
-
-@dataclass(frozen=True, slots=True)
 class Limit:
     """`max-suspensions: 2%` is Limit("suspend", Amount(200, True), floor=3). `floor` is `small-change`."""
 
@@ -82,6 +67,7 @@ class Subject:
     everyone: int = 0
     allow_empty: bool = False
     watch: bool = False  # judged and reported, never applied
+    grace: Duration | None = None  # removals wait until something was absent for so long
 
 
 @dataclass(frozen=True, slots=True)

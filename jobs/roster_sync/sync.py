@@ -161,6 +161,7 @@ class Sync:
             everyone=everyone,
             allow_empty=wish.stanza.allow_empty,
             watch=self.watched(wish),
+            grace=policy.grace,
         )
 
     def _renames(self, seen: Seen) -> dict[str, str]:

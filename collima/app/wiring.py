@@ -1,0 +1,63 @@
+"""From a configuration to tasks that can run: sessions, policies, the journal."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from collima.app.config import Config
+from collima.app.result_json import stored
+from collima.core.decide import Task
+from collima.core.engine import Desk
+from collima.core.errors import SourceError
+from collima.core.guard import Whole
+from collima.core.ports import Context, Journal, Registry
+from collima.state import open_state
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_journal(config: Config) -> Journal:
+    """Raises StateError."""
+    password = config.state_password.reveal() if config.state_password else None
+    return open_state(config.state, password=password, now=utc_now, host=socket.gethostname())
+
+
+def desk(config: Config, journal: Journal, progress: Callable[[str, int, int], None] | None = None) -> Desk:
+    plain = Desk(journal=journal, clock=utc_now, document=stored, config=config.hash)
+    return plain if progress is None else Desk(journal, utc_now, stored, config.hash, progress)
+
+
+def connector(config: Config, name: str) -> AbstractContextManager[Any]:
+    """A live session on a connector. A SourceError that leaves it says whose it is."""
+
+    @contextmanager
+    def session() -> Iterator[Any]:
+        options = config.connector(name).options
+        try:
+            with options.open() as live:
+                yield live
+        except SourceError as err:
+            err.connector = err.connector or name
+            raise
+
+    return session()
+
+
+def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
+    """Raises ConfigError for a job that the file does not have, or whose kind is not built yet."""
+    job = config.job(name)
+    context = Context(
+        name=name,
+        timezone=config.timezone,
+        guard=job.guard,
+        registry=registry,
+        connect=lambda of: connector(config, of),
+        watch=job.mode == "watch",
+    )
+    bound = job.options.bind(context)
+    whole = Whole(job.guard.max_removals_total, job.guard.source_drop, job.guard.small_change or 0)
+    return Task(name, bound, whole)
