@@ -1,0 +1,204 @@
+"""The one table of option types: how each is read from what was written, and what the reference calls it.
+
+Nothing is converted between numbers, text and booleans.
+"""
+
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, NewType, TypeAlias, Union, get_args, get_origin
+from zoneinfo import ZoneInfo, available_timezones
+
+from collima.app.config.faults import did_you_mean, nearest
+from collima.app.config.state_url import StateUrl, state_url
+from collima.app.when import When, when
+from collima.core.model import Amount
+from collima.core.options import Address, Duration, Secret, address, amount, duration
+from collima.directory import filters
+
+Raw = NewType("Raw", dict)  # type: ignore[type-arg]
+"""A mapping that is looked at later."""
+
+Parser: TypeAlias = Callable[[Any, Path], object]
+"""(what was written, the folder that relative paths start from) -> the option; raises ValueError with the cure."""
+
+
+class Written(ValueError):
+    """Text was meant, and YAML read something else: the fault shows how to write it in quotes."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise Written(found(value))
+    return value
+
+
+def found(value: object) -> str:
+    match value:
+        case None:
+            return "nothing is written here: write a value or leave the key out"
+        case bool():
+            return f"expected text, found {str(value).lower()}"
+        case int() | float():
+            return "expected text, found a number"
+        case date():
+            return "expected text, found a date"
+        case dict():
+            return "expected text, found a mapping"
+        case _:
+            return "expected text, found a list"
+
+
+def _of_text(parse: Callable[[str], object]) -> Parser:
+    return lambda value, _base: parse(_text(value))
+
+
+def _integer(value: object, _base: Path) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError("expected a whole number, without quotes")
+
+
+def _truth(value: object, _base: Path) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ValueError("expected true or false")
+
+
+def _path(value: object, base: Path) -> Path:
+    if not (text := _text(value)):
+        raise ValueError("the path is empty")
+    return base / text
+
+
+def _amount(value: object, _base: Path) -> Amount:
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return amount(value)
+    raise ValueError("expected a percentage like 10% or a whole number like 25")
+
+
+def _duration(value: object, _base: Path) -> Duration:
+    match value:
+        case int():
+            raise ValueError("a duration has a unit; write it like '5 seconds', '26 hours' or '3 years'")
+    return duration(_text(value))
+
+
+def _date(value: object, _base: Path) -> date:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(_text(value))
+    except Written:
+        raise
+    except ValueError:
+        raise ValueError("no date of the calendar; write it like 2027-06-30") from None
+
+
+def _secret(value: object, base: Path) -> Secret:
+    match value:
+        case {"file": str(path), **rest} if path and not rest:
+            return Secret(file=base / path)
+        case {"env": str(name), **rest} if name and not rest:
+            return Secret(env=name)
+        case dict():
+            raise ValueError("write {file: PATH} or {env: NAME}, and nothing else")
+    raise ValueError("a secret is never written here: write {file: PATH} or {env: NAME}")
+
+
+def _timezone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (OSError, ValueError, LookupError):  # a folder, a path upwards, no such name
+        raise ValueError(f"no time zone of this name{did_you_mean_zone(text)}") from None
+
+
+def did_you_mean_zone(text: str) -> str:
+    by_name = {zone.lower(): zone for zone in available_timezones()}
+    near = nearest(text, by_name)
+    return f", did you mean '{by_name[near]}'?" if near else "; write it like Europe/Rome"
+
+
+def _raw(value: object, _base: Path) -> object:
+    if isinstance(value, dict):
+        return value
+    raise ValueError("expected a mapping of keys and values")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """How one type is read, and what the reference calls it."""
+
+    parse: Parser
+    noun: str
+
+
+PARSERS: dict[Any, Scalar] = {
+    str: Scalar(_of_text(lambda text: text), "text"),
+    int: Scalar(_integer, "whole number"),
+    bool: Scalar(_truth, "true or false"),
+    Path: Scalar(_path, "path"),
+    Duration: Scalar(_duration, "duration"),
+    Amount: Scalar(_amount, "percentage or number"),
+    Secret: Scalar(_secret, "secret"),
+    Address: Scalar(_of_text(address), "address"),
+    date: Scalar(_date, "date"),
+    filters.Filter: Scalar(_of_text(filters.parse), "filter"),
+    filters.Template: Scalar(_of_text(filters.template), "filter with placeholders"),
+    When: Scalar(_of_text(when), "schedule"),
+    ZoneInfo: Scalar(_of_text(_timezone), "time zone"),
+    StateUrl: Scalar(lambda value, base: state_url(_text(value), base), "database URL"),
+    Raw: Scalar(_raw, "mapping"),
+}
+
+_FILTER = frozenset(get_args(filters.Filter))
+
+
+def scalar(tp: Any) -> Scalar | None:
+    """The parser of a type that is read as a whole, or None. Beside the table: Literal, NewType, and classes with a
+    classmethod `parse(text)`."""
+    if (known := PARSERS.get(tp)) is not None:
+        return known
+    if get_origin(tp) is Literal:
+        return _choice(get_args(tp))
+    if isinstance(tp, NewType):
+        return scalar(tp.__supertype__)
+    if isinstance(tp, type) and callable(parse := getattr(tp, "parse", None)):
+        return Scalar(_of_text(parse), getattr(tp, "noun", "text"))
+    return None
+
+
+def _choice(words: tuple[str, ...]) -> Scalar:
+    def parse(value: object, _base: Path) -> str:
+        if value in words and isinstance(value, str):
+            return value
+        hint = did_you_mean(value, words) if isinstance(value, str) else ""
+        raise ValueError(f"expected {' or '.join(words)}{hint}")
+
+    return Scalar(parse, " or ".join(f"`{word}`" for word in words))
+
+
+def option(name: str) -> str:
+    """How a field is written in the file."""
+    return name.rstrip("_").replace("_", "-")
+
+
+def bare(tp: Any) -> Any:
+    """A type without `Annotated` and without `| None` (which says only that an option may be left out)."""
+    if get_origin(tp) is Annotated:
+        return bare(get_args(tp)[0])
+    if len(rest := alternatives(tp)) == 1:
+        return rest[0] if rest[0] is tp else bare(rest[0])
+    return tp
+
+
+def alternatives(tp: Any) -> tuple[Any, ...]:
+    """The members of a union without None; a filter's node types count as one."""
+    if get_origin(tp) not in (Union, types.UnionType) or tp == filters.Filter:
+        return (tp,)
+    members = [member for member in get_args(tp) if member is not types.NoneType]
+    if set(members) >= _FILTER:
+        members = [filters.Filter, *(member for member in members if member not in _FILTER)]
+    return tuple(members)

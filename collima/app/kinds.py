@@ -1,0 +1,84 @@
+"""The kinds of connectors and jobs: a name in schedules.yaml, and the class whose fields are its options.
+
+Adding a kind is one module and one line here. Only the kinds in use are imported.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+CONNECTORS = {
+    "ldap": "connectors.ldap:Ldap",
+    "ldif": "connectors.ldif:Ldif",
+    "list-files": "connectors.list_files:ListFiles",
+    "maildir": "connectors.maildir:Maildir",
+    "smtp": "connectors.smtp:Smtp",
+}
+JOBS = {
+    "roster-sync": "jobs.roster_sync:RosterSync",
+}
+
+CONNECTORS_TO_COME = frozenset(
+    {
+        "accounts-file",
+        "amavis",
+        "btrfs",
+        "google",
+        "rsync",
+        "snapshot-command",
+        "snapshot-folder",
+        "sqlite-quarantine",
+        "sympa",
+    }
+)
+JOBS_TO_COME = frozenset(
+    {
+        "account-expiry",
+        "archive-retention",
+        "copy-verify",
+        "mailbox-copy",
+        "quarantine-digest",
+        "quarantine-purge",
+        "restore",
+        "snapshot-check",
+    }
+)
+"""Kinds that a schedules.yaml may name already: `check` notes them, a run refuses them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The connectors, or the jobs. `built`: kind -> "module:Class"; `to_come`: kinds that are known only by name."""
+
+    built: Mapping[str, str]
+    to_come: frozenset[str] = frozenset()
+
+    def __contains__(self, kind: str) -> bool:
+        return kind in self.built or kind in self.to_come
+
+    @property
+    def names(self) -> list[str]:
+        return sorted([*self.built, *self.to_come])
+
+    def load(self, kind: str) -> type[Any] | None:
+        """The class of a kind, imported now; None when it is not built yet. Raises KeyError for an unknown one."""
+        if kind in self.to_come:
+            return None
+        module, _, name = self.built[kind].partition(":")
+        loaded: type[Any] = getattr(import_module(module), name)
+        return loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    connectors: Family = field(default_factory=lambda: Family(CONNECTORS, CONNECTORS_TO_COME))
+    jobs: Family = field(default_factory=lambda: Family(JOBS, JOBS_TO_COME))
+
+
+KINDS = Kinds()
+
+
+def load_kind(name: str) -> type[Any] | None:
+    """The class of a connector's or a job's kind. None: not built yet. Raises KeyError for an unknown one."""
+    return (KINDS.connectors if name in KINDS.connectors else KINDS.jobs).load(name)
