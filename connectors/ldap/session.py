@@ -1,0 +1,99 @@
+"""The live session of the kind `ldap`: a Directory."""
+
+import random
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
+
+from collima.core.errors import SourceError
+from collima.directory.filters import Filter
+from collima.directory.ports import Entry
+from connectors.ldap import Ldap, ber, urls
+from connectors.ldap.dial import Access, dialled
+from connectors.ldap.request import NO_ATTRIBUTES, Query
+from connectors.ldap.results import Unanswered
+from connectors.ldap.search import Searcher
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+
+
+class Session:
+    """Connects when it is first asked, and again when the connection was lost before an answer came."""
+
+    def __init__(self, kind: Ldap, sleep: Callable[[float], None], choose: random.Random) -> None:
+        self._kind = kind
+        self._sleep = sleep
+        self._choose = choose
+        self._open = ExitStack()
+        self._searcher: Searcher | None = None
+        self._server = ""
+
+    def connect(self) -> None:
+        self._ask(lambda _: None)
+
+    def close(self) -> None:
+        self._searcher = None
+        self._open.close()
+
+    def entries(self, where: Filter, attributes: Sequence[str]) -> Sequence[Entry]:
+        """Every entry below the base that matches, in order of DN."""
+        query = Query(self._kind.base, where, tuple(attributes) or NO_ATTRIBUTES)
+        return self._ask(lambda searcher: sorted((_entry(*found) for found in searcher.entries(query)), key=_by_dn))
+
+    def _ask(self, question: Callable[[Searcher], T]) -> T:
+        """The one place that tries again: when nothing of an answer has come, and for no longer than `timeout`."""
+        retrying = Retrying(
+            retry=retry_if_exception_type(Unanswered),
+            stop=stop_after_attempt(ATTEMPTS) | stop_after_delay(self._kind.timeout.seconds),
+            wait=wait_random_exponential(multiplier=0.5, max=5),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        answer: T = retrying(self._once, question)
+        return answer
+
+    def _once(self, question: Callable[[Searcher], T]) -> T:
+        if self._searcher is None:
+            self._searcher = self._connected()
+        try:
+            return question(self._searcher)
+        except SourceError as err:
+            self.close()  # what may still come would be taken for the answer to the next question
+            text = f"{self._server}: {err}"
+            raise (
+                Unanswered(text) if isinstance(err, Unanswered) else SourceError(text, transient=err.transient)
+            ) from err
+
+    def _connected(self) -> Searcher:
+        kind = self._kind
+        access = Access(
+            bind=kind.bind,
+            password=kind.password.reveal() if kind.password else "",
+            start_tls=kind.start_tls,
+            ca_file=kind.ca_file,
+            insecure=kind.insecure,
+            timeout=kind.timeout.seconds,
+        )
+        wire, self._server = self._open.enter_context(dialled([urls.parse(url) for url in kind.url], access))
+        return Searcher(wire, kind.page_size)
+
+
+def _entry(dn: bytes, raws: Sequence[bytes]) -> Entry:
+    found: dict[str, tuple[str, ...]] = {}
+    for description, values in map(ber.attribute, raws):
+        texts = []
+        for value in values:
+            try:
+                texts.append(value.decode())
+            except UnicodeDecodeError:  # no text: nothing that a filter or a name could be made of
+                continue
+        found[description.lower()] = tuple(texts)
+    return Entry(dn.decode("utf-8", "surrogateescape"), found)
+
+
+def _by_dn(entry: Entry) -> str:
+    return entry.dn
