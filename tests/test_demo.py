@@ -1,0 +1,117 @@
+"""The embedded campus, and the play on it."""
+
+import base64
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+from examples.campus import campus, main, places
+from examples.demo import Stage, Surprise
+from tests.servers.slapd import slapd
+
+PROJECT = Path(__file__).resolve().parent.parent
+LDIF = PROJECT / "examples/campus.ldif"
+
+Attributes = Mapping[str, list[str]]
+
+
+def read(lines: Iterable[str]) -> list[Attributes]:
+    """The records of an LDIF, by attribute description."""
+    records = []
+    for record in "".join(lines).replace("\n ", "").strip().split("\n\n"):
+        attributes = defaultdict(list)
+        for line in record.split("\n"):
+            name, _, value = line.partition(":")
+            text = base64.b64decode(value[2:]).decode() if value.startswith(":") else value[1:]
+            attributes[name].append(text)
+        records.append(attributes)
+    return records
+
+
+@pytest.fixture(scope="module")
+def people() -> list[Attributes]:
+    return [entry for entry in read([LDIF.read_text("ascii")]) if "inetOrgPerson" in entry["objectClass"]]
+
+
+def test_the_embedded_campus_is_what_its_generator_writes() -> None:
+    assert LDIF.read_text("ascii") == "".join(campus())
+
+
+def test_a_bigger_campus_is_the_smaller_one_with_newcomers() -> None:
+    assert "".join(campus(60)).startswith("".join(campus(50)))
+    assert list(campus(50, newcomers=10)) == list(campus(60))
+
+
+def test_another_seed_is_another_campus() -> None:
+    assert list(campus(50, 1)) != list(campus(50, 2))
+
+
+def test_the_people_of_a_department_can_be_gone_while_its_own_entry_stays() -> None:
+    left = read(campus(gone="D04"))
+    where = [entry["departmentNumber"] for entry in left if "D04" in entry["departmentNumber"]]
+    assert where == [["D04"]]
+
+
+def test_the_campus_holds_what_real_directories_hold(people: list[Attributes]) -> None:
+    names = Counter(name for person in people for name in person["cn"])
+    addresses = [address for person in people for address in person["unimoreMail"]]
+    assert len(people) >= 640
+    assert any(count > 1 for count in names.values()), "homonyms"
+    assert any(not name.isascii() for name in names), "accents"
+    assert any("'" in name for name in names), "apostrophes"
+    assert any("'" in address for address in addresses)
+    assert any(address.isupper() for address in addresses)
+    assert any(len(person["unimoreMail"]) > 1 for person in people)
+    assert any(not person["unimoreMail"] for person in people)
+    assert any(len(person["unimoreRole"]) > 1 for person in people)
+    assert any(len(person["employeeType"]) > 1 for person in people)
+    assert any(len(person["departmentNumber"]) > 1 for person in people)
+    assert any(person["description;lang-it"] for person in people)
+    assert {"active", "alumn", "doctorate", "suspended"} == {s for person in people for s in person["unimoreStatus"]}
+    assert {"PO", "PA", "RU", "RTD", "PTA", "DIR", "AR", "DOTT", "STU"} == {
+        role for person in people for role in person["employeeType"]
+    }
+    assert all(address.lower().endswith(("@unimore.it", "@studenti.unimore.it")) for address in addresses)
+    assert len({address.lower() for address in addresses}) == len(addresses), "an address has one owner"
+    assert "\n " in LDIF.read_text("ascii"), "folded lines"
+
+
+def test_a_campus_has_a_dozen_places_or_forty_four() -> None:
+    assert len(places(every=False)) == 12
+    assert len(places(every=True)) == 44
+    assert {place.town for place in places(every=False)} == {"Modena", "Reggio Emilia"}
+
+
+def test_a_real_server_takes_the_campus_as_it_is(tmp_path: Path, people: list[Attributes]) -> None:
+    with slapd(tmp_path / "slapd", LDIF, frame=False) as server:
+        assert server.search("(objectClass=unimorePerson)", "1.1").count("dn:") == len(people)
+
+
+def test_the_schedule_for_a_campus_needs_its_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--schedule", "schedules.yaml"])
+    assert "--output" in capsys.readouterr().err
+
+
+def test_the_demo_plays_its_five_acts_and_ends_with_0(tmp_path: Path) -> None:
+    before = LDIF.read_bytes(), (PROJECT / "schedules.yaml").read_bytes()
+    play = [sys.executable, PROJECT / "examples/demo.py", "--folder", tmp_path / "demo"]
+    done = subprocess.run(play, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    codes = [line for line in done.stdout.splitlines() if line.startswith("(exit code ")]
+    assert codes == [f"(exit code {code})" for code in (0, 0, 0, 0, 3, 0, 0)]
+    assert "Subject: [collima] HELD sympa-lists: " in done.stdout
+    assert before == (LDIF.read_bytes(), (PROJECT / "schedules.yaml").read_bytes())
+
+
+def test_the_demo_stops_when_a_command_ends_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stage = Stage(tmp_path / "demo")
+    with pytest.raises(Surprise, match="ended with 7 instead of 0"):
+        stage.run("python", "-c", "raise SystemExit(7)", ends_with=0)
+    with pytest.raises(Surprise, match="does not say 'in-sync'"):
+        stage.run("python", "-c", "print('changed')", ends_with=0, says="in-sync")
+    assert "(exit code 7)" in capsys.readouterr().out
