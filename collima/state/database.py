@@ -1,0 +1,144 @@
+"""Transactions on the state, on either database; every failure is a StateError."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from collima.core.errors import ConfigError, StateError
+from collima.core.ports import Clock
+from collima.state import mariadb, schema, sqlite
+from collima.state.faults import told
+from collima.state.tables import metadata
+
+
+@dataclass
+class Database:
+    """One state. Nothing is opened, made or migrated before the first transaction."""
+
+    url: URL
+    now: Clock
+    command: str  # what was typed, for `sudo -u OWNER …`
+    _engine: Engine | None = field(default=None, init=False)
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite state."""
+        return Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
+
+    @property
+    def place(self) -> str:
+        """For messages: without user and password."""
+        return str(self.file or f"{self.url.host or 'localhost'}/{self.url.database}")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that writes nothing. Before there is a state it sees an empty one, and makes none."""
+        with told(self.place):
+            engine = self._ready(make=False)
+            if engine is None:
+                engine = sqlite.empty()
+                metadata.create_all(engine)
+            with engine.connect() as connection, connection.begin():
+                yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is kept whole or not at all. On SQLite it is the only writer."""
+        with told(self.place):
+            engine = self._ready(make=True)
+            assert engine is not None
+            with engine.connect().execution_options(write=True) as connection, connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def migrate(self) -> tuple[int, int]:
+        """Brings the schema up to date, whatever the database. Returns (before, after); 0: there was nothing."""
+        with told(self.place):
+            before = self._version()
+            if before == 0:
+                self._create()
+            elif before < schema.CURRENT:
+                self._upgrade(before)
+            return before, schema.CURRENT
+
+    def _ready(self, *, make: bool) -> Engine | None:
+        """The engine of a state that is up to date; None: there is no state, and none was to be made."""
+        if self._engine is not None:
+            return self._engine
+        found = self._version()
+        if found == 0:
+            if not make:
+                return None
+            self._create()
+        elif found < schema.CURRENT:
+            if self.file is None:
+                raise StateError(f"the state ({self.place}) has schema {found}, not {schema.CURRENT}: collima migrate")
+            self._upgrade(found)
+        self._engine = self._open()
+        return self._engine
+
+    def _open(self) -> Engine:
+        return mariadb.engine(self.url) if self.file is None else sqlite.engine(self.file)
+
+    def _version(self) -> int:
+        if self.file is not None:
+            sqlite.check_owner(self.file, self.command)
+            if not self.file.exists() or self.file.stat().st_size == 0:
+                return 0
+        engine = self._open()
+        try:
+            with engine.connect() as connection:
+                return schema.version(connection)
+        finally:
+            engine.dispose()
+
+    def _create(self) -> None:
+        if self.file is not None:
+            sqlite.create(self.file, _fill)
+            return
+        engine = self._open()
+        try:
+            with engine.connect() as connection, mariadb.alone(connection):
+                if schema.version(connection) == 0:
+                    schema.create(connection)
+                connection.commit()
+        finally:
+            engine.dispose()
+
+    def _upgrade(self, found: int) -> None:
+        from collima.state import upgrade  # noqa: PLC0415 - Alembic takes a second to load, and is rarely needed
+
+        upgrade.upgrade(self.url, self.file, found, self.now())
+
+
+def _fill(engine: Engine) -> None:
+    with engine.connect().execution_options(write=True) as connection, connection.begin():
+        if schema.version(connection) == 0:
+            schema.create(connection)
+
+
+def database(url: str, *, now: Clock, password: str, command: str) -> Database:
+    """Raises ConfigError for a URL that is neither `sqlite:////PATH` nor `mysql+pymysql://USER@HOST/NAME`."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as err:
+        raise ConfigError("state: not a URL; write sqlite:////PATH or mysql+pymysql://USER@HOST/NAME") from err
+    backend = parsed.get_backend_name()
+    if backend in ("mysql", "mariadb"):
+        parsed = parsed.set(drivername="mysql+pymysql")
+    elif backend != "sqlite":
+        raise ConfigError(f"state: {backend} is not supported; write sqlite:////PATH or mysql+pymysql://USER@HOST/NAME")
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigError("state: the URL names no database; write sqlite:////PATH or mysql+pymysql://USER@HOST/NAME")
+    if password:
+        parsed = parsed.set(password=password)
+    return Database(parsed, now, command)

@@ -1,0 +1,60 @@
+"""Change keys as rows, and many of them in few statements."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, insert
+from sqlalchemy.engine import Row
+
+from collima.core.model import Key
+
+T = TypeVar("T")
+
+ROWS = 10_000  # that are sent at once
+NAMES = 500  # in one IN list
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Whose record is written: a run of a job on a target; `undoes` is the run that it takes back, "" for others."""
+
+    run: str  # "" for a plan
+    job: str
+    target: str
+    undoes: str = ""
+
+    def of(self, table: Table) -> ColumnElement[bool]:
+        """The rows of this job and target."""
+        return and_(table.c.job == self.job, table.c.target == self.target)
+
+
+def key(row: Row[Any]) -> Key:
+    return Key(row.subject, row.verb, row.what)
+
+
+def columns(key: Key) -> dict[str, str]:
+    return {"subject": key.subject, "verb": key.verb, "what": key.what}
+
+
+def among(table: Table, keys: Iterable[Key]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that together name these keys. An index range each, which row comparisons are not on MariaDB."""
+    by_verb: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for one in keys:
+        by_verb[one.subject, one.verb].append(one.what)
+    for (subject, verb), names in by_verb.items():
+        for some in batches(names, NAMES):
+            yield and_(table.c.subject == subject, table.c.verb == verb, table.c.what.in_(some))
+
+
+def add(connection: Connection, table: Table, rows: Iterable[Mapping[str, object]]) -> None:
+    for some in batches(rows, ROWS):
+        connection.execute(insert(table), some)
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while some := list(islice(rest, size)):
+        yield some

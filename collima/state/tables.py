@@ -1,0 +1,236 @@
+"""The tables of the state. Times are whole microseconds since 1970 UTC, in `BigInteger`: MariaDB rounds the others.
+
+On MariaDB every text compares byte by byte (`utf8mb4_nopad_bin`): `a` is not `A`, not `à`, and not `a `.
+Names have 100 characters at most, subjects and members 255, so that every index stays below InnoDB's 3,072 bytes.
+The tables' history is in `migrations`; a test proves that both say the same.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.mysql import LONGTEXT
+from sqlalchemy.schema import SchemaItem
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+"""A number that the database gives. Only `INTEGER` counts by itself on SQLite."""
+Name = String(100)  # of a job, a connector, a machine
+Member = String(255)  # a subject, or what is changed in it
+RunId = String(32)
+Long = Text().with_variant(LONGTEXT(), "mysql")
+
+
+def _table(name: str, *items: SchemaItem, **more: Any) -> Table:
+    return Table(
+        name,
+        metadata,
+        *items,
+        mysql_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_nopad_bin",
+        mysql_row_format="DYNAMIC",
+        **more,
+    )
+
+
+def _serial() -> Column[int]:
+    return Column("id", Serial, primary_key=True, autoincrement=True)
+
+
+def _key() -> list[Column[str]]:
+    """What a change is called within its job and target."""
+    return [
+        Column("subject", Member, primary_key=True),
+        Column("verb", String(32), primary_key=True),
+        Column("what", Member, primary_key=True),
+    ]
+
+
+runs = _table(
+    "runs",
+    Column("id", RunId, primary_key=True),
+    Column("job", Name, nullable=False),
+    Column("target", Name, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("slot", BigInteger),  # whose schedule's moment this run is; moves to the run that tries it again
+    Column("attempt", Integer, nullable=False),
+    Column("retries", RunId),  # the run that tried the same slot before
+    Column("host", Member, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+    Column("state", String(16)),  # null: under way, or dead and not found out yet
+    Column("cause", Text, nullable=False),
+    Column("transient", Boolean, nullable=False),
+    Column("config", String(64), nullable=False),
+    Column("undoes", RunId, nullable=False),
+    Column("document", Long, nullable=False),
+    UniqueConstraint("job", "slot"),
+    Index(None, "job", "started"),
+    Index(None, "started"),
+)
+
+readings = _table(
+    "readings",
+    _serial(),
+    Column("run", RunId, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("connector", Name, nullable=False),
+    Column("scope", String(128), nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("standing", BigInteger, nullable=False),  # what later runs compare with: `entries`, or an approved count
+    Column("server", Member, nullable=False),
+    Column("csn", Text, nullable=False),  # a JSON list
+    Column("doubt", Text, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("counts", Boolean, nullable=False),
+    Index(None, "scope", "counts", "id"),
+)
+
+changes = _table(
+    "changes",
+    Column("run", RunId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    *_key(),
+    Column("weight", BigInteger, nullable=False),
+    Column("intended", BigInteger, nullable=False),
+    Column("settled", BigInteger),
+    Column("outcome", String(8)),  # null: intended, and nobody knows; done; failed
+    Column("error", Text),
+    Column("transient", Boolean),
+    Column("undone_by", RunId),
+    Index(None, "what", "subject"),
+    sqlite_with_rowid=False,
+)
+
+holds = _table(
+    "holds",
+    _serial(),
+    Column("job", Name, nullable=False),
+    Column("target", Name, nullable=False),
+    Column("subject", Member, nullable=False),
+    Column("undoes", RunId, nullable=False),  # the undone run; "" of any other hold
+    Column("fingerprint", String(64), nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("run", RunId, nullable=False, index=True),  # that stored it first
+    Column("since", BigInteger, nullable=False),
+    Column("seen", BigInteger, nullable=False),  # by the newest run that came to the same
+    Column("ended", BigInteger),
+    Column("ending", String(16)),  # superseded, approved, self-corrected, expired
+    Index(None, "job", "target", "ended"),
+)
+
+hold_keys = _table(
+    "hold_keys",
+    Column("hold", Serial, ForeignKey("holds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("verb", String(32), primary_key=True),  # the subject is the hold's
+    Column("what", Member, primary_key=True),
+    Index(None, "what"),
+    sqlite_with_rowid=False,
+)
+
+fingerprints = _table(
+    "fingerprints",
+    Column("job", Name, primary_key=True),
+    Column("target", Name, primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("hold", Serial, ForeignKey("holds.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),  # when a real run stored it last
+    Index(None, "fingerprint"),
+)
+
+approvals = _table(
+    "approvals",
+    _serial(),
+    Column("job", Name, nullable=False),
+    Column("target", Name, nullable=False),
+    Column("undoes", RunId, nullable=False),
+    Column("fingerprint", String(64), nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+    Column("who", Member, nullable=False),
+    Column("run", RunId, nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Index(None, "job", "target", "at"),
+)
+
+approval_keys = _table(
+    "approval_keys",
+    Column("approval", Serial, ForeignKey("approvals.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    *_key(),
+    Column("ended", BigInteger),
+    Column("ending", String(16)),  # done, unwanted
+    Index(None, "what"),
+    sqlite_with_rowid=False,
+)
+
+undone = _table(
+    "undone",
+    Column("job", Name, primary_key=True),
+    Column("target", Name, primary_key=True),
+    *_key(),
+    Column("by", RunId, nullable=False, index=True),
+    Column("of", RunId, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index(None, "what"),
+)
+
+absences = _table(
+    "absences",
+    Column("job", Name, primary_key=True),
+    Column("target", Name, primary_key=True),
+    *_key(),
+    Column("since", BigInteger, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Index(None, "what"),
+)
+
+rosters = _table(
+    "rosters",
+    Column("target", Name, primary_key=True),
+    Column("roster", Member, primary_key=True),
+    Column("job", Name, nullable=False),
+    Column("stanza", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("frozen", BigInteger),
+)
+
+locks = _table(
+    "locks",
+    Column("name", String(110), primary_key=True),  # job:NAME or target:NAME
+    Column("run", RunId, nullable=False, index=True),
+    Column("job", Name, nullable=False),
+    Column("host", Member, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("born", String(64), nullable=False),  # the boot and the moment of that process: pids come again
+    Column("since", BigInteger, nullable=False),
+    Column("lease", BigInteger, nullable=False),  # until when another machine believes that it lives
+)
+
+meta = _table(
+    "meta",
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(36), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("salt", String(64), nullable=False),  # of the pseudonyms of people who were forgotten
+)
+
+versions = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+"""Alembic's own table: which of `migrations` this database has seen. Not in `metadata`, for Alembic makes it."""
