@@ -13,6 +13,7 @@ class Commands:
     """`config` is the file as it was named on the command line; "" when it was found by itself."""
 
     config: str = ""
+    undoes: str = ""  # the run that an undo takes back: its hold is approved by the undo
 
     def plan(self, job: str) -> str:
         return self._line("run-job", job, "--plan")
@@ -21,7 +22,8 @@ class Commands:
         return self._line("collima", "show", run)
 
     def approve(self, job: str, fingerprint: str) -> str:
-        return f"{self._line('run-job', job, '--approve', fingerprint)} {REASON}"
+        words = ("collima", "undo", self.undoes) if self.undoes else ("run-job", job)
+        return f"{self._line(*words, '--approve', fingerprint)} {REASON}"
 
     def pause(self, job: str, until: date) -> str:
         return f"{self._line('collima', 'pause', job, '--until', until.isoformat())} {REASON}"

@@ -6,13 +6,17 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from collima.app import mailer
 from collima.app.config import Config
+from collima.app.paste import Commands
+from collima.app.report import Letterhead
 from collima.app.result_json import stored
 from collima.core.decide import Task
 from collima.core.engine import Desk
-from collima.core.errors import SourceError
+from collima.core.errors import ConfigError, SourceError
 from collima.core.guard import Whole
 from collima.core.ports import Context, Journal, Registry
+from collima.core.result import Result
 from collima.state import open_state
 
 
@@ -61,3 +65,25 @@ def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
     bound = job.options.bind(context)
     whole = Whole(job.guard.max_removals_total, job.guard.source_drop, job.guard.small_change or 0)
     return Task(name, bound, whole)
+
+
+def check_reports(config: Config) -> None:
+    """Raises ConfigError when nobody is to be told."""
+    if config.reports is None:
+        raise ConfigError(f"{config.path}: --mail needs `reports:` with from, to and via")
+    config.connector(config.reports.via)
+
+
+def send_report(config: Config, result: Result, commands: Commands) -> None:
+    """Raises Refused, SourceError or ConfigError."""
+    check_reports(config)
+    assert config.reports is not None
+    via = config.reports.via
+    head = Letterhead(
+        sender=config.reports.from_,
+        to=config.reports.to,
+        site=config.site,
+        language=config.reports.language,
+        commands=commands,
+    )
+    mailer.send_report(result, head, lambda: connector(config, via), utc_now().astimezone(config.timezone))

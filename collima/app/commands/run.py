@@ -1,0 +1,169 @@
+"""`run-job`, `collima plan`, `collima undo`."""
+
+import getpass
+import json
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from collima.app import config as configuration
+from collima.app import wiring
+from collima.app.config import Config
+from collima.app.paste import Commands
+from collima.app.result_json import document
+from collima.app.terminal import draw
+from collima.core import engine
+from collima.core.engine import Desk, Order
+from collima.core.errors import Busy, CollimaError, ConfigError
+from collima.core.result import Result
+
+log = logging.getLogger("collima.run")
+
+_WORST_FIRST = (1, 4, 75, 3, 0)
+
+
+def run_job(arguments: Namespace) -> int:
+    config = configuration.load(configuration.find(arguments.config))
+    order = _order(arguments)
+    if arguments.plan and arguments.approve:
+        raise ConfigError("--plan stores nothing, so it cannot approve: leave one of the two out")
+    if arguments.mail:
+        wiring.check_reports(config)
+    result = _run(config, arguments, order)
+    _tell(result, arguments)
+    if arguments.mail and result.state != "busy":
+        _mail(config, result, Commands(arguments.config or ""))
+    return result.exit_code
+
+
+def plan(arguments: Namespace) -> int:
+    config = configuration.load(configuration.find(arguments.config))
+    names = [arguments.job] if arguments.job else [name for name, job in config.jobs.items() if job.options is not None]
+    journal = wiring.open_journal(config)
+    results = [engine.plan(wiring.task(config, name, journal), wiring.desk(config, journal), Order()) for name in names]
+    if arguments.json:
+        told = [document(result) for result in results]
+        print(json.dumps(told[0] if arguments.job else told, ensure_ascii=False))
+    else:
+        for result in results:
+            draw(Console(), result, Commands(arguments.config or ""))
+    return min((result.exit_code for result in results), key=_WORST_FIRST.index, default=0)
+
+
+def undo(arguments: Namespace) -> int:
+    config = configuration.load(configuration.find(arguments.config))
+    order = _order(arguments)
+    journal = wiring.open_journal(config)
+    job, _, _ = journal.done(arguments.run)
+    with _progress(arguments) as progress:
+        result = engine.undo(
+            wiring.task(config, job, journal), wiring.desk(config, journal, progress), order, arguments.run
+        )
+    _log(result)
+    _tell(result, arguments, undoes=arguments.run)
+    return result.exit_code
+
+
+def _run(config: Config, arguments: Namespace, order: Order) -> Result:
+    journal = wiring.open_journal(config)
+    task = wiring.task(config, arguments.job, journal)
+    if arguments.plan:
+        return engine.plan(task, wiring.desk(config, journal), order)
+    with _progress(arguments) as progress:
+        desk: Desk = wiring.desk(config, journal, progress)
+        try:
+            result = engine.run(task, desk, order)
+        except Busy as err:
+            return _busy(arguments.job, task.job.verbs, err)
+    _log(result)
+    return result
+
+
+def _busy(job: str, verbs: tuple[str, ...], err: Busy) -> Result:
+    return Result(
+        job=job,
+        run="",
+        state="busy",
+        fingerprint="",
+        sources=(),
+        subjects=(),
+        findings=(),
+        seconds={"read": 0.0, "plan": 0.0, "apply": 0.0},
+        verbs=verbs,
+        cause=str(err),
+        transient=True,
+        exit_code=75,
+    )
+
+
+def _order(arguments: Namespace) -> Order:
+    if arguments.approve and not arguments.reason.strip():
+        raise ConfigError("--approve needs --reason 'why': it is recorded with your name")
+    if arguments.reason and not arguments.approve:
+        raise ConfigError("--reason belongs to --approve FINGERPRINT")
+    return Order(
+        approve=tuple(dict.fromkeys(arguments.approve)),
+        reason=arguments.reason.strip(),
+        who=os.environ.get("SUDO_USER") or getpass.getuser(),
+        only=tuple(dict.fromkeys(getattr(arguments, "only", ()))),
+    )
+
+
+def _tell(result: Result, arguments: Namespace, undoes: str = "") -> None:
+    if arguments.json:
+        print(json.dumps(document(result), ensure_ascii=False))
+    else:
+        draw(Console(), result, Commands(arguments.config or "", undoes=undoes))
+    if result.state == "busy":
+        print(f"{result.job}: {result.cause}", file=sys.stderr)
+
+
+def _log(result: Result) -> None:
+    """A line for each subject and verb of which something was to be done."""
+    for s in result.subjects:
+        for verb in result.verbs:
+            if s.weights.get(verb):
+                log.info(
+                    "run=%s job=%s subject=%s verb=%s planned=%d applied=%d held=%d failed=%d",
+                    *(result.run, result.job, s.name, verb, s.weights[verb], s.applied[verb], s.held[verb]),
+                    len([f for f in s.failed if f.what in s.planned[verb]]),
+                )
+    log.info(
+        "run=%s job=%s state=%s%s",
+        result.run,
+        result.job,
+        result.state,
+        f" cause={result.cause!r}" * bool(result.cause),
+    )
+
+
+@contextmanager
+def _progress(arguments: Namespace) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar on long work, for a person at a terminal."""
+    if arguments.json or not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        phases = {}
+
+        def progress(phase: str, done: int, total: int) -> None:
+            if phase not in phases:
+                phases[phase] = bar.add_task(phase, total=total)
+            bar.update(phases[phase], completed=done)
+
+        yield progress
+
+
+def _mail(config: Config, result: Result, commands: Commands) -> None:
+    """A report that cannot be sent does not change what the run came to: it is told here."""
+    try:
+        wiring.send_report(config, result, commands)
+    except CollimaError as err:
+        print(f"run-job: the report was not sent: {err}", file=sys.stderr)

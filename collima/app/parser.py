@@ -1,0 +1,101 @@
+"""Every command and option. What a command does is loaded only when it is given."""
+
+import argparse
+
+import collima
+
+RUN = "collima.app.commands.run"
+LOOK = "collima.app.commands.look"
+CARE = "collima.app.commands.care"
+CHECK = "collima.app.commands.check"
+EXPLAIN = "collima.app.commands.explain"
+
+
+def run_job() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "run-job",
+        description="Run one job now: read, plan, guard, apply, verify, record.",
+        epilog="exit: 0 in sync, planned or changed; 1 failed; 2 usage or configuration; 3 held; 4 partial; "
+        "75 busy, stopped, or partial with transient failures only",
+        allow_abbrev=False,
+    )
+    parser.add_argument("job", metavar="JOB", help="a job of schedules.yaml")
+    parser.add_argument("--plan", action="store_true", help="print what would be done, store and apply nothing")
+    _approving(parser)
+    parser.add_argument("--only", metavar="SUBJECT", nargs="+", default=[], help="apply only to these, judge the whole")
+    parser.add_argument("--mail", action="store_true", help="send the report to `reports.to`")
+    _common(parser)
+    parser.set_defaults(call=f"{RUN}:run_job")
+    return parser
+
+
+def main() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "collima", description="Keeps lists, groups and accounts lined up with the directory.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"collima {collima.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, call: str, told: str, *, json: bool = True) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=told, description=f"{told[0].upper()}{told[1:]}.", allow_abbrev=False)
+        _common(added, json=json)
+        added.set_defaults(call=call)
+        return added
+
+    check = command("check", f"{CHECK}:check", "check schedules.yaml, and with --connect everything that it names")
+    check.add_argument("--connect", action="store_true", help="bind, count, look at rights and the mail server, too")
+    check.add_argument(
+        "--accept-state",
+        action="store_true",
+        help="trust this state although a target was managed by another or by a newer one",
+    )
+    plan = command("plan", f"{RUN}:plan", "print what every job, or one, would do now")
+    plan.add_argument("job", metavar="JOB", nargs="?", help="only this job")
+    explain = command("explain", f"{EXPLAIN}:explain", "tell for each roster why an address is in it or not")
+    explain.add_argument("address", metavar="ADDRESS")
+    explain.add_argument("--job", metavar="JOB", help="only the rosters of this job")
+    command("holds", f"{LOOK}:holds", "list what waits for a person")
+    show = command("show", f"{LOOK}:show", "show a run or a hold, with every name")
+    show.add_argument("what", metavar="RUN|HOLD", help="a run's id, or a hold's fingerprint")
+    history = command("history", f"{LOOK}:history", "list past runs, the newest first")
+    history.add_argument("job", metavar="JOB", nargs="?", help="only of this job")
+    history.add_argument("--most", metavar="N", type=_count, default=30, help="so many runs (30)")
+    undo = command("undo", f"{RUN}:undo", "take back what a run did and is still in effect")
+    undo.add_argument("run", metavar="RUN", help="the run's id, as `collima history` shows it")
+    _approving(undo)
+    retire = command("retire", f"{CARE}:retire", "stop owning a roster that no stanza names any more", json=False)
+    retire.add_argument("name", metavar="NAME", help="the roster")
+    retire.add_argument("--target", metavar="CONNECTOR", help="where it is, when two targets have one of this name")
+    person = command("person", f"{CARE}:person", "show what is stored about an address")
+    person.add_argument("address", metavar="ADDRESS")
+    what = person.add_mutually_exclusive_group()
+    what.add_argument("--export", action="store_true", help="all of it, as JSON")
+    what.add_argument("--forget", action="store_true", help="replace the address by a pseudonym wherever it is stored")
+    kinds = command("kinds", f"{CARE}:kinds", "list the kinds of connectors and jobs, or the options of one")
+    kinds.add_argument("kind", metavar="KIND", nargs="?")
+    command("migrate", f"{CARE}:migrate", "bring the state database to this version's schema", json=False)
+    command("purge", f"{CARE}:purge", "delete history that is older than `keep` says")
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
+    if json:
+        parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="instead of $COLLIMA_CONFIG, ./schedules.yaml or /etc/collima/schedules.yaml",
+    )
+
+
+def _approving(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--approve", metavar="FINGERPRINT", nargs="+", default=[], help="let these holds go, as far as still wanted"
+    )
+    parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the approval")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 100_000:
+        raise argparse.ArgumentTypeError("write a number from 1 to 100000")
+    return int(text)
