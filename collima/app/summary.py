@@ -51,7 +51,7 @@ def totals(result: Result) -> Totals:
 
 
 def noteworthy(result: Result) -> list[SubjectResult]:
-    """The subjects asked for that are not in-sync, or would not be were they not only watched. Worst and biggest first."""
+    """The subjects asked for that are not in-sync, or are only watched and would not be. Worst and biggest first."""
 
     def size(s: SubjectResult) -> int:
         return sum(planned(s, verb) for verb in result.verbs)

@@ -1,0 +1,91 @@
+"""Mail that lands in a Maildir: whole in `new/`, or not at all (https://cr.yp.to/proto/maildir.html)."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email import policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from collima.core.errors import Refused
+from collima.core.text import line
+
+_WIRE = policy.default.clone(linesep="\n", cte_type="7bit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maildir:
+    """Mail written into a local Maildir, for a machine without a relay and for trying things out."""
+
+    offers: ClassVar[frozenset[str]] = frozenset({"mail"})
+
+    directory: Annotated[Path, "the Maildir; made, for its owner alone, when it is not there"]
+
+    @contextmanager
+    def open(
+        self,
+        clock: Callable[[], int] = time.time_ns,
+        token: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> "Iterator[Session]":
+        """`token` makes names unique. Raises Refused when the folders cannot be made."""
+        self._make()
+        yield Session(self.directory, clock, token)
+
+    def check(self) -> str:
+        """Makes the folders, writes and removes an empty file. What was found, or raises Refused."""
+        self._make()
+        probe = self.directory / "tmp" / f"check.{secrets.token_hex(8)}"
+        try:
+            probe.touch(mode=0o600, exist_ok=False)
+            probe.unlink()
+        except OSError as err:
+            raise _refused(self.directory, err) from err
+        return f"{self.directory}: can be written"
+
+    def _make(self) -> None:
+        try:
+            self.directory.parent.mkdir(parents=True, exist_ok=True)
+            for folder in (self.directory, *(self.directory / name for name in ("tmp", "new", "cur"))):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as err:
+            raise _refused(self.directory, err) from err
+
+
+class Session:
+    """Offers the Mail port."""
+
+    def __init__(self, directory: Path, clock: Callable[[], int], token: Callable[[], str]) -> None:
+        self._directory, self._clock, self._token = directory, clock, token
+
+    def send(self, message: EmailMessage, to: Sequence[str]) -> None:
+        """On disk when it returns. All mail is for the owner of the Maildir; `to` is kept in `Delivered-To` fields."""
+        host = os.uname().nodename.replace("/", "\\057").replace(":", "\\072")
+        name = f"{self._clock() // 1_000_000_000}.R{self._token()}P{os.getpid()}.{host}"
+        trace = "Return-Path: <>\n" + "".join(f"Delivered-To: {line(address)}\n" for address in to)
+        draft = self._directory / "tmp" / name
+        try:
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(trace.encode("ascii", "replace") + message.as_bytes(policy=_WIRE))
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(self._directory / "new" / name)
+            _sync(self._directory / "new")
+        except OSError as err:
+            draft.unlink(missing_ok=True)
+            raise _refused(self._directory, err) from err
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _refused(directory: Path, err: OSError) -> Refused:
+    return Refused(f"{directory}: {err.strerror or type(err).__name__}", transient=False)
