@@ -26,6 +26,7 @@ from collima.core.text import discreet, line
 _RATE = re.compile(r"([1-9]\d{0,8}) per (second|minute|hour|day)", re.ASCII)
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _PATIENCE = Duration(30, "second")
+_LAST_ANSWER = 600  # seconds: RFC 5321 4.5.3.2.6, relays scan what they were handed
 _ATTEMPTS = 3  # with pauses of 2 and 4 seconds between them
 _WIRE = policy.SMTP.clone(cte_type="7bit")  # no relay is asked whether it takes 8 bits
 
@@ -46,7 +47,9 @@ class Smtp:
     password: Annotated[Secret | None, "goes with `user`"] = None
     helo: Annotated[str, "the name to greet with; default: this machine's"] = ""
     rate: Annotated[str, "evenly spaced, like `2000 per hour`; each process counts for itself"] = ""
-    timeout: Annotated[Duration, "for each answer of the relay"] = _PATIENCE
+    timeout: Annotated[Duration, "for each answer of the relay; the last one of a message may take ten minutes"] = (
+        _PATIENCE
+    )
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
@@ -139,11 +142,14 @@ class _Connection:
 
     def __init__(self, options: Smtp) -> None:
         self._where = f"{options.host}:{options.port}"
+        self._seconds = options.timeout.seconds
         try:
             context = _context(options)
             self._smtp = _connect(options, context)
         except ssl.SSLCertVerificationError as err:
             raise self._refused(f"its certificate is not accepted: {err.verify_message}; see ca-file") from err
+        except ssl.SSLEOFError as err:
+            raise self._translated(err) from err
         except ssl.SSLError as err:
             raise self._refused(f"no TLS here ({err.reason}); see port and tls") from err
         except smtplib.SMTPNotSupportedError as err:
@@ -184,6 +190,8 @@ class _Connection:
                 self._expect(3, *self._smtp.docmd("DATA"))
         except OSError as err:
             raise self._translated(err) from err
+        except ValueError as err:  # smtplib lets no newline, and nothing but ASCII, into a command
+            raise self._refused("a recipient is no mail address") from err
         if accepted:
             self._hand_over(content)
             left[:] = [to for to in left if to not in accepted]
@@ -200,12 +208,18 @@ class _Connection:
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
         try:
             self._smtp.send(stuffed + end)
+            self._be_patient(max(self._seconds, _LAST_ANSWER))
             code, text = self._smtp.getreply()
+            self._be_patient(self._seconds)
         except OSError as err:
             raise self._refused(
                 "the answer to the message was lost: it may have been delivered, and is not sent again"
             ) from err
         self._expect(2, code, text)
+
+    def _be_patient(self, seconds: int) -> None:
+        if self._smtp.sock:
+            self._smtp.sock.settimeout(seconds)
 
     def quit(self) -> None:
         try:

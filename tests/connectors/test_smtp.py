@@ -176,6 +176,14 @@ def test_a_recipient_who_is_refused_does_not_stop_the_others_and_nothing_is_sent
     assert [mail.to for mail in server.mails] == [("a@unimore.it",)]
 
 
+@pytest.mark.parametrize("address", ["a@unimore.it>\r\nRCPT TO:<b@example.org", "josé@unimore.it"])
+def test_what_is_no_address_reaches_no_relay(server: Relay, clock: Clock, address: str) -> None:
+    with pytest.raises(Refused, match="a recipient is no mail address") as caught:
+        send(to(server), clock, [address])
+    assert not caught.value.transient
+    assert server.mails == []
+
+
 def test_a_relay_that_is_not_there_is_transient(tmp_path: Path, clock: Clock) -> None:
     port = free_port()
     with pytest.raises(Refused, match=rf"mail relay 127\.0\.0\.1:{port}: no connection: Connection refused") as caught:

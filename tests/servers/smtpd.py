@@ -29,7 +29,7 @@ class Mail:
 
 @dataclass
 class Relay:
-    """`answers` by command (MAIL, RCPT, DATA: after the final dot) are given once each, in turn; then all is accepted."""
+    """`answers` by command (MAIL, RCPT, DATA: after the final dot) are given once each; then all is accepted."""
 
     port: int
     ca: Path
