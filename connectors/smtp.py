@@ -20,7 +20,7 @@ from typing import Annotated, ClassVar, Literal
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from collima.core.errors import ConfigError, Refused
-from collima.core.options import Duration, Secret
+from collima.core.options import Duration, Secret, address
 from collima.core.text import discreet, line
 
 _RATE = re.compile(r"([1-9]\d{0,8}) per (second|minute|hour|day)", re.ASCII)
@@ -99,6 +99,8 @@ class Session:
     def send(self, message: EmailMessage, to: Sequence[str]) -> None:
         """One message, to each recipient at most once. Raises Refused; the text tells when some of them have it."""
         left = list(dict.fromkeys(to))
+        if not all(_is_address(recipient) for recipient in left):
+            raise Refused("a recipient is no plain mail address: nothing was sent")
         everyone = len(left)
         attempts = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
@@ -190,8 +192,6 @@ class _Connection:
                 self._expect(3, *self._smtp.docmd("DATA"))
         except OSError as err:
             raise self._translated(err) from err
-        except ValueError as err:  # smtplib lets no newline, and nothing but ASCII, into a command
-            raise self._refused("a recipient is no mail address") from err
         if accepted:
             self._hand_over(content)
             left[:] = [to for to in left if to not in accepted]
@@ -272,6 +272,14 @@ def _connect(options: Smtp, context: ssl.SSLContext | None) -> smtplib.SMTP:
         smtp.close()
         raise
     return smtp
+
+
+def _is_address(text: str) -> bool:
+    try:
+        address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _said(code: int, text: bytes) -> str:

@@ -178,7 +178,7 @@ def test_a_recipient_who_is_refused_does_not_stop_the_others_and_nothing_is_sent
 
 @pytest.mark.parametrize("address", ["a@unimore.it>\r\nRCPT TO:<b@example.org", "josé@unimore.it"])
 def test_what_is_no_address_reaches_no_relay(server: Relay, clock: Clock, address: str) -> None:
-    with pytest.raises(Refused, match="a recipient is no mail address") as caught:
+    with pytest.raises(Refused, match="a recipient is no plain mail address") as caught:
         send(to(server), clock, [address])
     assert not caught.value.transient
     assert server.mails == []
