@@ -1,6 +1,5 @@
 """What runs set out to change, what came of it, what was undone, and who is absent from the source."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, or_, select, update
@@ -9,35 +8,37 @@ from collima.core.model import Key, Outcome
 from collima.core.ports import Absence
 from collima.state.clock import moment
 from collima.state.holds import use_up
-from collima.state.keys import Ticket, add, among, columns, key
+from collima.state.keys import Ticket, add, among, columns, key, order, put
 from collima.state.tables import absences, changes, undone
 
 ERROR = 2_000  # characters of an error that are kept
 
 
 def intend(connection: Connection, ticket: Ticket, keys: Iterable[Key], weights: Mapping[Key, int], now: int) -> None:
-    add(
-        connection,
-        changes,
-        (
-            {"run": ticket.run, **columns(one), "weight": weights.get(one, 1), "intended": now}
-            for one in sorted(keys)  # in the order of the primary key: four times as fast
-        ),
-    )
+    common = {"run": ticket.run, "intended": now}
+    ordered = sorted(keys, key=order)
+    add(connection, changes, ({**common, **columns(one), "weight": weights.get(one, 1)} for one in ordered))
 
 
 def settle(connection: Connection, ticket: Ticket, outcomes: Sequence[Outcome], now: int) -> None:
-    by_error: defaultdict[tuple[str, bool], list[Key]] = defaultdict(list)
-    for outcome in outcomes:
-        by_error[outcome.error[:ERROR], outcome.transient].append(outcome.key)
-    for (error, transient), keys in by_error.items():
-        values = {"settled": now, "outcome": "failed" if error else "done"}
-        for these in among(changes, keys):
-            connection.execute(
-                update(changes)
-                .where(changes.c.run == ticket.run, these)
-                .values(**values, error=error or None, transient=transient if error else None)
-            )
+    put(
+        connection,
+        changes,
+        (
+            {
+                **columns(outcome.key),
+                "run": ticket.run,
+                "weight": 1,
+                "intended": now,
+                "settled": now,
+                "outcome": "failed" if outcome.error else "done",
+                "error": outcome.error[:ERROR] or None,
+                "transient": outcome.transient if outcome.error else None,
+            }
+            for outcome in outcomes
+        ),
+        changed=["settled", "outcome", "error", "transient"],
+    )
     use_up(connection, ticket, [outcome.key for outcome in outcomes if not outcome.error], "done", now)
 
 
@@ -87,4 +88,4 @@ def note_absences(connection: Connection, ticket: Ticket, keys: Collection[Key],
         connection.execute(delete(absences).where(ticket.of(absences), these))
     connection.execute(update(absences).where(ticket.of(absences)).values(runs=absences.c.runs + 1))
     common = {"job": ticket.job, "target": ticket.target, "since": now, "runs": 1}
-    add(connection, absences, ({**common, **columns(one)} for one in sorted(set(keys) - known)))
+    add(connection, absences, ({**common, **columns(one)} for one in sorted(set(keys) - known, key=order)))

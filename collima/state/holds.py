@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from collima.core.guard import fingerprint as hashed
 from collima.core.model import Key
 from collima.core.ports import Waiting
-from collima.state.keys import Ticket, add, among, columns, key
+from collima.state.keys import Ticket, add, among, columns, key, order
 from collima.state.tables import approval_keys, approvals, fingerprints, hold_keys, holds
 
 WEEK = timedelta(days=7) // timedelta(microseconds=1)
@@ -54,7 +54,7 @@ def approve(
         )
     ).inserted_primary_key
     assert made is not None
-    add(connection, approval_keys, ({"approval": made[0], **columns(key)} for key in sorted(keys)))
+    add(connection, approval_keys, ({"approval": made[0], **columns(key)} for key in sorted(keys, key=order)))
 
 
 def use_up(connection: Connection, ticket: Ticket, keys: Collection[Key], ending: str, now: int) -> None:
@@ -152,7 +152,11 @@ def _store(connection: Connection, ticket: Ticket, waits: Waiting, own: str, now
         )
     ).inserted_primary_key
     assert made is not None
-    add(connection, hold_keys, ({"hold": made[0], "verb": k.verb, "what": k.what} for k in sorted(waits.keys)))
+    add(
+        connection,
+        hold_keys,
+        ({"hold": made[0], "verb": k.verb, "what": k.what} for k in sorted(waits.keys, key=order)),
+    )
     return int(made[0])
 
 

@@ -1,12 +1,13 @@
 """Change keys as rows, and many of them in few statements."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, insert
+from sqlalchemy import ColumnElement, Connection, Insert, Table, and_, insert
+from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Row
 
 from collima.core.model import Key
@@ -35,6 +36,11 @@ def key(row: Row[Any]) -> Key:
     return Key(row.subject, row.verb, row.what)
 
 
+def order(key: Key) -> tuple[str, str, str]:
+    """That of the primary keys: rows that come in it are stored several times as fast."""
+    return key.subject, key.verb, key.what
+
+
 def columns(key: Key) -> dict[str, str]:
     return {"subject": key.subject, "verb": key.verb, "what": key.what}
 
@@ -52,6 +58,21 @@ def among(table: Table, keys: Iterable[Key]) -> Iterator[ColumnElement[bool]]:
 def add(connection: Connection, table: Table, rows: Iterable[Mapping[str, object]]) -> None:
     for some in batches(rows, ROWS):
         connection.execute(insert(table), some)
+
+
+def put(connection: Connection, table: Table, rows: Iterable[Mapping[str, object]], changed: Sequence[str]) -> None:
+    """Adds rows; of those that are there already (by primary key) the columns `changed` get the new values.
+
+    On either database this sends many rows at once, which an UPDATE does not on MariaDB.
+    """
+    if connection.dialect.name == "sqlite":
+        lite = sqlite.insert(table)
+        statement: Insert = lite.on_conflict_do_update(table.primary_key, set_={c: lite.excluded[c] for c in changed})
+    else:
+        maria = mysql.insert(table)
+        statement = maria.on_duplicate_key_update({c: maria.inserted[c] for c in changed})
+    for some in batches(rows, ROWS):
+        connection.execute(statement, some)
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
