@@ -13,13 +13,15 @@ from typing import NoReturn, TypeAlias
 DEEPEST = 100
 """How many levels a filter may nest: far beyond what people write, far below what Python's own stack bears."""
 
+PLACEHOLDER = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)(?:\.([A-Za-z0-9][A-Za-z0-9.;-]*))?\}|[{}]", re.ASCII)
+"""`{variable}` or `{variable.attribute}`; a match without groups is a stray brace."""
+
 _OID = r"(?:[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)"
 _DESCRIPTION = rf"{_OID}(?:;[A-Za-z0-9-]+)*"
 _SIMPLE = re.compile(rf"({_DESCRIPTION})(=|>=|<=|~=)", re.ASCII)
 _EXTENSIBLE = re.compile(rf"({_DESCRIPTION})?(:[dD][nN])?(?::({_OID}))?:=", re.ASCII)
 _VALUE = re.compile(r"[^()\0]*")
 _ESCAPE = re.compile(r"\\([0-9A-Fa-f]{2})?")
-_BRACES = re.compile(r"\{([A-Za-z][A-Za-z0-9_-]*)(?:\.([A-Za-z0-9][A-Za-z0-9.;-]*))?\}|[{}]", re.ASCII)
 _UNSAFE = re.compile("[\\x00-\\x1f\\x7f()*\\\\\udc80-\udcff]")
 
 
@@ -198,7 +200,7 @@ def template(text: str) -> Template:
     found: set[tuple[str, str]] = set()
 
     def keep(value: str) -> bytes:
-        for brace in _BRACES.finditer(value):
+        for brace in PLACEHOLDER.finditer(value):
             if not brace[1]:
                 raise FilterSyntaxError(
                     brace.start() + 1,
@@ -223,7 +225,7 @@ def _render(raw: Filter, lookup: Callable[[str, str], Sequence[str]]) -> Filter:
             return raw
     parts = (raw.initial, *raw.any, raw.final) if isinstance(raw, Substrings) else (raw.value,)
     texts = [part.decode() for part in parts]
-    wanted = list(dict.fromkeys((m[1], m[2] or "") for part in texts for m in _BRACES.finditer(part)))
+    wanted = list(dict.fromkeys((m[1], m[2] or "") for part in texts for m in PLACEHOLDER.finditer(part)))
     values = [tuple(dict.fromkeys(lookup(*placeholder))) for placeholder in wanted]
     for placeholder, found in zip(wanted, values, strict=True):
         if not found:
@@ -234,7 +236,7 @@ def _render(raw: Filter, lookup: Callable[[str, str], Sequence[str]]) -> Filter:
         filled = [_fill(part, given) for part in texts]
         if isinstance(raw, Substrings):
             for part, octets in zip(texts, filled, strict=True):
-                if part and not octets and (empty := _BRACES.search(part)):
+                if part and not octets and (empty := PLACEHOLDER.search(part)):
                     raise NoValue(empty[1], empty[2] or "")
             rendered.append(replace(raw, initial=filled[0], any=tuple(filled[1:-1]), final=filled[-1]))
         else:
@@ -244,7 +246,7 @@ def _render(raw: Filter, lookup: Callable[[str, str], Sequence[str]]) -> Filter:
 
 def _fill(part: str, given: Mapping[tuple[str, str], str]) -> bytes:
     octets, end = b"", 0
-    for brace in _BRACES.finditer(part):
+    for brace in PLACEHOLDER.finditer(part):
         octets += unescape(part[end : brace.start()])
         octets += given[brace[1], brace[2] or ""].encode("utf-8", "surrogateescape")
         end = brace.end()
