@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from collima.core.errors import ConfigError
 
+LONGEST = 80  # characters of a key that are shown
+
 Steps: TypeAlias = tuple[str | int, ...]
 """The way from the top of the file: keys, and positions in lists counted from 0."""
 
@@ -22,6 +24,7 @@ class Fault:
     message: str
 
     def told(self, path: Path) -> str:
+        """One line, whatever is in the file."""
         place = f"{path}:{self.line}:{self.column}" if self.line else str(path)
         return ": ".join(part for part in (place, self.where, self.message) if part)
 
@@ -39,8 +42,13 @@ def written(steps: Steps) -> str:
     """`jobs.sympa-lists.rosters[1].guard`."""
     text = ""
     for step in steps:
-        text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{step}"
+        text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{_shown(step)}"
     return text
+
+
+def _shown(key: str) -> str:
+    short = key if len(key) <= LONGEST else f"{key[:LONGEST]}…"
+    return short if short.isprintable() else repr(short)[1:-1]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -4,20 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from collima.app.config.faults import did_you_mean
 from collima.app.config.state_url import StateUrl
-from collima.app.config.types import Raw
+from collima.app.config.types import Count, Raw, Version
 from collima.app.when import When
 from collima.core.errors import ConfigError
-from collima.core.options import Address, Duration, Guard, Secret, Uses
+from collima.core.options import Address, Guard, Secret, Uses
+from collima.core.quantities import Duration
 
 Mode = Literal["apply", "watch"]
 Never = Literal["never"]
 
 CATCH_UP = Duration(12, "hour")
+TWO = Count(2)
 STOP_GRACE = Duration(1, "minute")
 KEEP_CHANGES, KEEP_RUNS, KEEP_LOGS = Duration(400, "day"), Duration(2, "year"), Duration(30, "day")
 NO_GUARD = Guard()
@@ -38,12 +40,8 @@ class Reports:
 class Retry:
     """Another try after a transient failure."""
 
-    times: Annotated[int, "how often, at most"]
+    times: Annotated[Count, "how often, at most"]
     every: Annotated[Duration, "how long to wait before each"]
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.times <= 100:
-            raise ConfigError("times: write a number from 1 to 100, or leave retry out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class Days:
     first: date
     last: date
 
-    noun = "date, or two as `2026-12-24 to 2027-01-06`"
+    noun: ClassVar[str] = "date"
 
     @classmethod
     def parse(cls, text: str) -> "Days":
@@ -71,7 +69,7 @@ class Days:
 class Freeze:
     """Days on which removals wait and the rest goes on."""
 
-    dates: Annotated[tuple[date | Days, ...], "single days, and spans like `2026-12-24 to 2027-01-06`"] = ()
+    dates: Annotated[tuple[Days, ...], "single days, and spans like `2026-12-24 to 2027-01-06`"] = ()
     weekends: Annotated[bool, "every Saturday and Sunday"] = False
     calendar: Annotated[Path | None, "an .ics file: every day that has an event in it"] = None
 
@@ -99,7 +97,7 @@ class Defaults:
 class Top:
     """The keys at the top of schedules.yaml."""
 
-    version: Annotated[int, "of this format: 1"]
+    version: Annotated[Version, "of this format"]
     timezone: Annotated[ZoneInfo, "in which times and dates are meant, like Europe/Rome"]
     site: Annotated[str, "the organisation's domain, for threads of mail; by default that of `reports.from`"] = ""
     state: Annotated[StateUrl, "the database of what outlives a run"]
@@ -108,15 +106,16 @@ class Top:
     connectors: Annotated[Mapping[str, Raw], "outside systems, by name"]
     defaults: Annotated[Defaults, "what holds for every job that does not say otherwise"] = Defaults()
     jobs: Annotated[Mapping[str, Raw], "what is done, by name"]
-    workers: Annotated[int, "runs at once, at most"] = 2
+    workers: Annotated[Count, "runs at once, at most"] = TWO
     stop_grace: Annotated[Duration, "time that running jobs get when the service stops"] = STOP_GRACE
     keep: Annotated[Keep, "how long history is kept"] = Keep()
 
-    def __post_init__(self) -> None:
-        if self.version != 1:
-            raise ConfigError("version: this program reads version 1")
-        if not 1 <= self.workers <= 100:
-            raise ConfigError("workers: write a number from 1 to 100")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """The one key of every connector."""
+
+    kind: Annotated[str, "what sort of system it is"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

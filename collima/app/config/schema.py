@@ -5,7 +5,7 @@ written as one scalar. In a union the shape of what was written decides: a mappi
 of text the first that fits.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     PlainValidator,
     Tag,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     WrapValidator,
@@ -27,12 +28,13 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from collima.app.config.faults import nearest
-from collima.app.config.types import Parser, Raw, Written, alternatives, bare, found, option, scalar
+from collima.app.config.faults import Steps, nearest
+from collima.app.config.types import Parser, Raw, Written, alternatives, bare, expected, mapping, option, scalar
 from collima.core.errors import ConfigError
 from collima.core.options import Person, Secret
 from collima.directory import filters
 
+_NOUNS = {"<text>": "text", "<list>": "a list", "<mapping>": "a mapping"}
 _MAPPINGS = (Secret, Raw)  # of the table: those that are written as a mapping
 
 
@@ -71,14 +73,15 @@ def _validator(parse: Parser) -> Callable[[Any, ValidationInfo[Path]], object]:
 
 def _listed(value: object) -> object:
     if value is None:
-        raise told(Written(found(None)))
+        raise told(ValueError(expected("a list", None)))
     return value if isinstance(value, list) else [value]
 
 
-def _mapped(value: object) -> object:
-    if isinstance(value, dict):
-        return value
-    raise told(ValueError(found(None) if value is None else "expected a mapping of keys and values"))
+def _mapped(value: object) -> dict[str, Any]:
+    try:
+        return mapping(value)
+    except ValueError as err:
+        raise told(err) from None
 
 
 def _shape(tp: Any) -> str:
@@ -109,10 +112,10 @@ def _union(members: tuple[Any, ...]) -> Any:
         shape = "<mapping>" if isinstance(value, dict) else "<list>" if isinstance(value, list) else "<text>"
         return shape if shape in shapes else None
 
-    expected = " or ".join(shape[1:-1] for shape in sorted(shapes, reverse=True))
+    nouns = " or ".join(_NOUNS[shape] for shape in _NOUNS if shape in shapes)
     return Annotated[
         Union[tuple(choices)],  # noqa: UP007 - how many there are is known only now
-        Discriminator(shape_of, custom_error_type="fault", custom_error_message=f"expected {expected}"),
+        Discriminator(shape_of, custom_error_type="fault", custom_error_message=f"expected {nouns}"),
     ]
 
 
@@ -128,8 +131,8 @@ def _first_that_fits(tps: list[Any]) -> Any:
                 return reader.parse(value, base)
             except ValueError as err:
                 fault = fault or err
-        if isinstance(fault, Written):
-            raise fault
+        if isinstance(fault, Written) or not isinstance(value, str):
+            raise fault or ValueError
         raise ValueError(f"{fault}; or {', or '.join(reader.noun for reader in readers[1:])}")
 
     return Annotated[Any, PlainValidator(_validator(parse))]
@@ -214,3 +217,50 @@ def _at_option(err: Exception, names: Iterable[str]) -> Exception:
         return told(err)
     fault = PydanticCustomError("fault", "{text}", {"text": message})
     return ValidationError.from_exception_data("", [InitErrorDetails(type=fault, loc=(name,), input=None)])
+
+
+# ---- what a kind itself finds wrong between its options
+
+
+def cross_faults(options: Any) -> Iterator[tuple[Steps, str]]:
+    """(where below the kind, what) of a kind's method `faults`, if it has one."""
+    yield from getattr(options, "faults", tuple)()
+
+
+def sound_faults(cls: Any, data: Mapping[str, Any], base: Path) -> Iterator[tuple[Steps, str]]:
+    """`cross_faults` of options with faults, as far as those allow: what is unsound is left out, also of lists."""
+    hints = get_type_hints(cls, include_extras=True)
+    partial = object.__new__(cls)
+    kept: dict[str, list[int]] = {}  # of a list: where its sound items stand in the file
+    for field in fields(cls):
+        name, tp = option(field.name), bare(hints[field.name])
+        value: Any = field.default if field.default_factory is MISSING else field.default_factory()
+        if name in data:
+            value = _sound(tp, data[name], base)
+            if get_origin(tp) is tuple and isinstance(data[name], list):
+                items = [(at, _sound(get_args(tp)[0], item, base)) for at, item in enumerate(data[name])]
+                kept[name] = [at for at, item in items if item is not MISSING]
+                value = tuple(items[at][1] for at in kept[name]) if kept[name] else MISSING
+        if value is not MISSING:
+            object.__setattr__(partial, field.name, value)
+    try:
+        for way, message in cross_faults(partial):
+            match way:
+                case (str(option_name), int(at), *rest) if option_name in kept:
+                    yield (option_name, kept[option_name][at], *rest), message
+                case _:
+                    yield way, message
+    except AttributeError:  # it came to an option that has a fault of its own
+        return
+
+
+def _sound(tp: Any, value: object, base: Path) -> Any:
+    try:
+        return _adapter(tp).validate_python(value, context=base)
+    except ValidationError:
+        return MISSING
+
+
+@cache
+def _adapter(tp: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(schema(tp))

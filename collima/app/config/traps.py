@@ -1,23 +1,31 @@
 """YAML's own words about broken text, in plain ones, with the trap that was probably stepped into."""
 
 import re
-from typing import Any
+
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from collima.app.config.faults import Fault
+
+UNREADABLE = "this cannot be read as YAML"
 
 _CRON = 'goes in quotes, like the cron line "*/5 * * * *"'
 _NAME = 'goes in quotes, like "{place.ou}-{role.key}"'
 
 
-def explain(err: Any, lines: list[str]) -> Fault:
-    """A ruamel.yaml error as a fault."""
-    problem, context = str(getattr(err, "problem", None) or ""), str(getattr(err, "context", None) or "")
-    mark, begun = getattr(err, "problem_mark", None), getattr(err, "context_mark", None)
+def explain(err: YAMLError, lines: list[str]) -> Fault:
+    """An error of the parser as a fault."""
+    if not isinstance(err, MarkedYAMLError):
+        return Fault(1, 1, "", UNREADABLE)
+    problem, context = err.problem or "", err.context or ""
+    mark, begun = err.problem_mark, err.context_mark
     place = begun if begun is not None and _ends_elsewhere(problem, context) else mark or begun
     if place is None:
-        return Fault(1, 1, "", "this cannot be read as YAML")
+        return Fault(1, 1, "", UNREADABLE)
     line = lines[place.line] if place.line < len(lines) else ""
-    return Fault(place.line + 1, place.column + 1, "", _message(problem, context, line, place.column))
+    message = _message(problem, context, line, place.column)
+    if "flow" in context and begun is not None and begun.line != place.line:
+        message += f"; the list or mapping began in line {begun.line + 1}"
+    return Fault(place.line + 1, place.column + 1, "", message)
 
 
 def _ends_elsewhere(problem: str, context: str) -> bool:
@@ -59,6 +67,8 @@ def _message(problem: str, context: str, line: str, column: int) -> str:
             return message
     if "flow" in context:
         return _flow(problem, context, here)
+    if _closes_quote(line[:column]):
+        return "a quote that was opened above is closed here: one is missing between"
     for pattern, message in _LINES:
         if pattern.search(line):
             return message
@@ -66,7 +76,7 @@ def _message(problem: str, context: str, line: str, column: int) -> str:
         return "this line is not indented like those beside it"
     if "expected the node content" in problem:
         return f"{here!r} where a value should be: a text that starts with {here} goes in quotes"
-    return "this cannot be read as YAML"
+    return UNREADABLE
 
 
 def _flow(problem: str, context: str, here: str) -> str:
@@ -75,4 +85,10 @@ def _flow(problem: str, context: str, here: str) -> str:
         return f"this {opening} is never closed by {closing}"
     if here and here in "{}[]":
         return f"inside {opening} {closing} a text with braces or commas goes in quotes"
-    return f"a comma or {closing} is missing here; a text with ', ' or braces goes in quotes"
+    return f"a comma or {closing} is missing here; a text with ', ', ': ' or braces goes in quotes"
+
+
+def _closes_quote(before: str) -> bool:
+    """Whether a quote that this line does not open ends right here."""
+    quote = before.rstrip()[-1:]
+    return quote in ("'", '"') and before.count(quote) % 2 == 1

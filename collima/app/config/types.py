@@ -14,12 +14,18 @@ from zoneinfo import ZoneInfo, available_timezones
 from collima.app.config.faults import did_you_mean, nearest
 from collima.app.config.state_url import StateUrl, state_url
 from collima.app.when import When, when
-from collima.core.model import Amount
-from collima.core.options import Address, Duration, Secret, address, amount, duration
+from collima.core.options import Address, Secret, address
+from collima.core.quantities import Amount, Duration, amount, duration
 from collima.directory import filters
 
 Raw = NewType("Raw", dict)  # type: ignore[type-arg]
 """A mapping that is looked at later."""
+
+Count = NewType("Count", int)
+"""A whole number from 1 to 1000."""
+
+Version = NewType("Version", int)
+"""Of the format of schedules.yaml."""
 
 Parser: TypeAlias = Callable[[Any, Path], object]
 """(what was written, the folder that relative paths start from) -> the option; raises ValueError with the cure."""
@@ -29,42 +35,77 @@ class Written(ValueError):
     """Text was meant, and YAML read something else: the fault shows how to write it in quotes."""
 
 
+def found(value: object) -> str:
+    """What stands in the file where something else should."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return "a number"
+        case date():
+            return "a date"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+    return "text"
+
+
+def expected(noun: str, value: object) -> str:
+    if value is None:
+        return "nothing is written here: write a value or leave the key out"
+    return f"expected {noun}, found {found(value)}"
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Written(found(value))
+        raise Written(expected("text", value))
     return value
 
 
-def found(value: object) -> str:
-    match value:
-        case None:
-            return "nothing is written here: write a value or leave the key out"
-        case bool():
-            return f"expected text, found {str(value).lower()}"
-        case int() | float():
-            return "expected text, found a number"
-        case date():
-            return "expected text, found a date"
-        case dict():
-            return "expected text, found a mapping"
-        case _:
-            return "expected text, found a list"
+def _of_text(parse: Callable[[str], object], noun: str) -> "Scalar":
+    """A type that is written as text of some form: quotes alone would not cure a number."""
 
+    def read(value: object, _base: Path) -> object:
+        match value:
+            case str() | date():
+                return parse(str(value))
+            case dict():
+                raise Written(expected(f"a {noun}", value))
+        raise ValueError(expected(f"a {noun}", value))
 
-def _of_text(parse: Callable[[str], object]) -> Parser:
-    return lambda value, _base: parse(_text(value))
+    return Scalar(read, noun)
 
 
 def _integer(value: object, _base: Path) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise ValueError("expected a whole number, without quotes")
+    match value:
+        case int() if not isinstance(value, bool) and value >= 0:
+            return value
+        case int() if not isinstance(value, bool):
+            raise ValueError("expected a whole number, not below 0")
+        case str() if value.isdecimal():
+            raise ValueError("expected a whole number: write it without quotes")
+    raise ValueError(expected("a whole number", value))
+
+
+def _count(value: object, base: Path) -> int:
+    if not 1 <= (count := _integer(value, base)) <= 1000:
+        raise ValueError("write a number from 1 to 1000")
+    return count
+
+
+def _version(value: object, _base: Path) -> int:
+    if value is True or value != 1:
+        raise ValueError("this program reads version 1")
+    return 1
 
 
 def _truth(value: object, _base: Path) -> bool:
     if isinstance(value, bool):
         return value
-    raise ValueError("expected true or false")
+    raise ValueError(expected("true or false", value))
 
 
 def _path(value: object, base: Path) -> Path:
@@ -76,25 +117,25 @@ def _path(value: object, base: Path) -> Path:
 def _amount(value: object, _base: Path) -> Amount:
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return amount(value)
-    raise ValueError("expected a percentage like 10% or a whole number like 25")
+    raise ValueError(expected("a percentage like 10% or a whole number like 25", value))
 
 
 def _duration(value: object, _base: Path) -> Duration:
-    match value:
-        case int():
-            raise ValueError("a duration has a unit; write it like '5 seconds', '26 hours' or '3 years'")
-    return duration(_text(value))
+    if isinstance(value, str):
+        return duration(value)
+    raise ValueError(expected("a duration like '5 seconds', '26 hours' or '3 years'", value))
 
 
 def _date(value: object, _base: Path) -> date:
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(_text(value))
-    except Written:
-        raise
-    except ValueError:
-        raise ValueError("no date of the calendar; write it like 2027-06-30") from None
+    match value:
+        case date():
+            return value
+        case str():
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                raise ValueError("no date of the calendar; write it like 2027-06-30") from None
+    raise ValueError(expected("a date like 2027-06-30", value))
 
 
 def _secret(value: object, base: Path) -> Secret:
@@ -121,10 +162,10 @@ def did_you_mean_zone(text: str) -> str:
     return f", did you mean '{by_name[near]}'?" if near else "; write it like Europe/Rome"
 
 
-def _raw(value: object, _base: Path) -> object:
+def mapping(value: object, _base: Path | None = None) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
-    raise ValueError("expected a mapping of keys and values")
+    raise ValueError(expected("a mapping of keys and values", value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +177,23 @@ class Scalar:
 
 
 PARSERS: dict[Any, Scalar] = {
-    str: Scalar(_of_text(lambda text: text), "text"),
+    str: Scalar(lambda value, _base: _text(value), "text"),
     int: Scalar(_integer, "whole number"),
+    Count: Scalar(_count, "whole number from 1"),
+    Version: Scalar(_version, "1"),
     bool: Scalar(_truth, "true or false"),
     Path: Scalar(_path, "path"),
     Duration: Scalar(_duration, "duration"),
     Amount: Scalar(_amount, "percentage or number"),
     Secret: Scalar(_secret, "secret"),
-    Address: Scalar(_of_text(address), "address"),
+    Address: _of_text(address, "mail address"),
     date: Scalar(_date, "date"),
-    filters.Filter: Scalar(_of_text(filters.parse), "filter"),
-    filters.Template: Scalar(_of_text(filters.template), "filter with placeholders"),
-    When: Scalar(_of_text(when), "schedule"),
-    ZoneInfo: Scalar(_of_text(_timezone), "time zone"),
+    filters.Filter: _of_text(filters.parse, "filter"),
+    filters.Template: _of_text(filters.template, "filter with placeholders"),
+    When: _of_text(when, "schedule"),
+    ZoneInfo: _of_text(_timezone, "time zone"),
     StateUrl: Scalar(lambda value, base: state_url(_text(value), base), "database URL"),
-    Raw: Scalar(_raw, "mapping"),
+    Raw: Scalar(mapping, "mapping"),
 }
 
 _FILTER = frozenset(get_args(filters.Filter))
@@ -166,7 +209,7 @@ def scalar(tp: Any) -> Scalar | None:
     if isinstance(tp, NewType):
         return scalar(tp.__supertype__)
     if isinstance(tp, type) and callable(parse := getattr(tp, "parse", None)):
-        return Scalar(_of_text(parse), getattr(tp, "noun", "text"))
+        return _of_text(parse, getattr(tp, "noun", "text"))
     return None
 
 

@@ -33,6 +33,8 @@ DEEPEST = 50  # levels
 MOST = 200_000  # values, with every alias written out
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff]")  # from escapes
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
 _INT = re.compile(r"[-+]?[0-9]{1,100}|0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}", re.ASCII)
@@ -113,9 +115,9 @@ def _place(before: str) -> Mark:
 
 def read(text: str) -> tuple[Node, list[Fault]]:
     """The tree of one document and the faults that leave the rest readable. Raises Broken for the others."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     try:
-        composer = _Composer(YAML(typ="safe", pure=True).parse(text))
+        composer = _Composer(YAML(typ="safe", pure=True).parse(text), lines)
         return composer.document(), composer.faults
     except YAMLError as err:
         raise Broken(explain(err, lines)) from err
@@ -126,8 +128,9 @@ def read(text: str) -> tuple[Node, list[Fault]]:
 class _Composer:
     """Builds the tree from the parser's events."""
 
-    def __init__(self, events: Iterator[Any]) -> None:
+    def __init__(self, events: Iterator[Any], lines: list[str]) -> None:
         self.events = events
+        self.lines = lines
         self.faults: list[Fault] = []
         self.anchors: dict[str, Node | None] = {}  # None: still being built
         self.flow = 0
@@ -183,6 +186,10 @@ class _Composer:
         text, mark = str(event.value), _start(event)
         plain = event.style is None
         value: Plain = text
+        if plain and not text and event.tag is None and event.anchor is None:
+            mark = self.before(mark)
+        elif not plain and (odd := _ODD.search(text)):
+            self.fault(mark, steps, f"an escape for U+{ord(odd[0]):04X}: take it out")
         if plain and event.tag is None:
             value = _resolve(text)
             if value is text and _DATE.fullmatch(text):
@@ -192,6 +199,17 @@ class _Composer:
                     self.fault(mark, steps, f"{text} is not in the calendar")
                     value = None
         return Node(value, mark, text, plain, self.flow > 0, Mark(event.end_mark.line + 1, event.end_mark.column + 1))
+
+    def before(self, mark: Mark) -> Mark:
+        """The sign after which a value is missing: the parser's own mark is where it saw that, lines below."""
+        line = mark.line - 1
+        column: int | None = mark.column - 1
+        while line >= 0:
+            text = _COMMENT.sub("", self.lines[line][:column] if line < len(self.lines) else "").rstrip()
+            if text:
+                return Mark(line + 1, len(text))
+            line, column = line - 1, None
+        return mark
 
     def sequence(self, event: SequenceStartEvent, steps: Steps) -> Node:
         values: list[Plain] = []

@@ -1,0 +1,90 @@
+"""What no option can tell by itself: connectors that options name, and jobs that wait for each other."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from collima.app.config.faults import Steps, did_you_mean
+from collima.app.config.sheet import Sheet
+from collima.app.config.types import option
+from collima.app.kinds import Family
+from collima.core.options import Uses
+
+
+def references(sheet: Sheet, cls: Any, steps: Steps, kinds: Family) -> None:
+    """Every option of `cls` that names a connector: it is there, and offers the port. Also for options with faults."""
+    for name, port in _uses(cls):
+        for way, connector in _texts(sheet, (*steps, name)):
+            if fault := _reference(sheet, connector, port, kinds):
+                sheet.fault(way, fault)
+
+
+def _reference(sheet: Sheet, name: str, port: str, kinds: Family) -> str:
+    connectors = sheet.mapping(("connectors",))
+    if name not in connectors:
+        return f"no connector {name!r}{did_you_mean(name, connectors)}"
+    kind, offers = _offers(sheet, name, kinds)
+    if offers is None or port in offers:
+        return ""
+    fit = [other for other in connectors if port in (_offers(sheet, other, kinds)[1] or ())]
+    return f"the connector {name} is of kind {kind}, which offers no {port}" + (
+        f"; {' or '.join(fit)} would do" if fit else ""
+    )
+
+
+def _offers(sheet: Sheet, name: str, kinds: Family) -> tuple[str, frozenset[str] | None]:
+    """The kind of a connector and the ports that it offers; None where that is not known."""
+    kind = sheet.value(("connectors", name, "kind"))
+    if not isinstance(kind, str) or kind not in kinds or (cls := kinds.load(kind)) is None:
+        return "", None
+    return kind, cls.offers
+
+
+@cache
+def _uses(cls: Any) -> tuple[tuple[str, str], ...]:
+    """(option, port) of every field that names a connector."""
+    return tuple(
+        (option(name), mark.port)
+        for name, hint in get_type_hints(cls, include_extras=True).items()
+        if get_origin(hint) is Annotated
+        for mark in get_args(hint)[1:]
+        if isinstance(mark, Uses)
+    )
+
+
+def waits(sheet: Sheet) -> None:
+    """`waits-for` names jobs, and never comes back to its own."""
+    jobs = sheet.mapping(("jobs",))
+    edges: dict[str, dict[str, Steps]] = {name: {} for name in jobs}
+    for name in jobs:
+        for way, other in _texts(sheet, ("jobs", name, "waits-for")):
+            if other in jobs:
+                edges[name][other] = way
+            else:
+                sheet.fault(way, f"no job {other!r}{did_you_mean(other, jobs)}")
+    for circle in _circles(edges):
+        sheet.fault(edges[circle[0]][circle[1]], f"waits for itself: {' -> '.join(circle)}")
+
+
+def _circles(edges: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:
+    """Circles as [a, b, …, a]; what is left when one edge of each is taken away has none."""
+    left = {name: list(others) for name, others in edges.items()}
+    while True:
+        try:
+            TopologicalSorter(left).prepare()
+        except CycleError as err:
+            circle: list[str] = err.args[1][::-1]  # it names what is waited for first
+            left[circle[0]].remove(circle[1])
+            yield circle
+        else:
+            return
+
+
+def _texts(sheet: Sheet, steps: Steps) -> Iterator[tuple[Steps, str]]:
+    """The text at `steps`, or each text of the list there."""
+    value = sheet.value(steps)
+    if isinstance(value, str):
+        yield steps, value
+    elif isinstance(value, list):
+        yield from (((*steps, at), text) for at, text in enumerate(value) if isinstance(text, str))
