@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from sqlalchemy import Connection, insert, or_, select, update
@@ -14,12 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from collima.core.errors import Busy, CollimaError, ConfigError, StateError
 from collima.core.model import Key
 from collima.core.ports import Clock, Mark, Owned
-from collima.state import changes, locks, rosters
+from collima.state import changes, locks, people, retention, rosters
+from collima.state.archive import Archive
 from collima.state.clock import micros, moment, stamp
 from collima.state.database import Database
 from collima.state.database import database as opened
 from collima.state.faults import RACES, code
 from collima.state.keys import Ticket
+from collima.state.people import Traces
 from collima.state.record import SqlRecord, standing
 from collima.state.tables import runs
 
@@ -47,6 +50,32 @@ class SqlJournal:
     def owned(self, target: str) -> Mapping[str, Owned]:
         with self.database.read() as connection:
             return rosters.owned(connection, target)
+
+    @property
+    def archive(self) -> Archive:
+        return Archive(self.database, self.host)
+
+    def person(self, address: str) -> Traces:
+        with self.database.read() as connection:
+            return people.person(connection, address)
+
+    def forget(self, address: str) -> Mapping[str, int]:
+        with self.database.write() as connection:
+            return people.forget(connection, address, micros(self.database.now()))
+
+    def purge(self, *, keep_changes: datetime, keep_runs: datetime) -> Mapping[str, int]:
+        return retention.purge(self.database, keep_changes=keep_changes, keep_runs=keep_runs)
+
+    def retire(self, target: str, roster: str) -> bool:
+        with self.database.write() as connection:
+            return rosters.retire(connection, target, roster)
+
+    def rename(self, target: str, old: str, new: str) -> None:
+        with self.database.write() as connection:
+            rosters.rename(connection, target, old, new)
+
+    def migrate(self) -> tuple[int, int]:
+        return self.database.migrate()
 
     def look(self, job: str, target: str) -> SqlRecord:
         """Where there is no state yet a plan sees an empty one, and makes none."""

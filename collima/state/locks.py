@@ -48,11 +48,11 @@ def take(connection: Connection, ticket: Ticket, by: Holder, now: int) -> frozen
     wanted = names(ticket)
     found = connection.execute(select(locks).where(locks.c.name.in_(wanted)).with_for_update()).all()
     for row in found:
-        if not _dead(row, by.host, now):
+        if not dead(row, by.host, now):
             raise Busy(_busy(row))
-    dead = frozenset(row.run for row in found)
-    if dead:
-        connection.execute(delete(locks).where(locks.c.run.in_(dead)))
+    gone = frozenset(row.run for row in found)
+    if gone:
+        connection.execute(delete(locks).where(locks.c.run.in_(gone)))
     connection.execute(
         insert(locks),
         [
@@ -69,7 +69,7 @@ def take(connection: Connection, ticket: Ticket, by: Holder, now: int) -> frozen
             for name in wanted
         ],
     )
-    return dead
+    return gone
 
 
 def held(connection: Connection, ticket: Ticket) -> bool:
@@ -92,7 +92,8 @@ def _until(now: int) -> int:
     return now + LEASE // timedelta(microseconds=1)
 
 
-def _dead(row: Row[Any], host: str, now: int) -> bool:
+def dead(row: Row[Any], host: str, now: int) -> bool:
+    """Whether the holder of a lock can be told to be gone by somebody on `host`."""
     if row.host == host:
         return not process.lives(row.pid, row.born)
     return bool(row.lease < now)

@@ -1,0 +1,194 @@
+"""What is stored about one person, by an address, and how it is forgotten."""
+
+import hashlib
+import hmac
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Column, ColumnElement, Connection, Table, exists, func, or_, select, update
+
+from collima.core.errors import ConfigError
+from collima.core.model import Key
+from collima.state.archive import (
+    ApprovalRow,
+    ChangeRow,
+    HoldRow,
+    approval_row,
+    approvals_of,
+    change_row,
+    hold_row,
+    holds_of,
+)
+from collima.state.clock import moment
+from collima.state.holds import WEEK
+from collima.state.keys import key
+from collima.state.tables import (
+    absences,
+    approval_keys,
+    approvals,
+    changes,
+    hold_keys,
+    holds,
+    locks,
+    meta,
+    readings,
+    rosters,
+    runs,
+    undone,
+)
+
+NAMED: tuple[tuple[Table, str], ...] = (
+    (changes, "subject"),
+    (changes, "what"),
+    (holds, "subject"),
+    (hold_keys, "what"),
+    (approval_keys, "subject"),
+    (approval_keys, "what"),
+    (approvals, "who"),
+    (undone, "subject"),
+    (undone, "what"),
+    (absences, "subject"),
+    (absences, "what"),
+    (rosters, "roster"),
+)
+"""Columns that may be an address."""
+
+TOLD: tuple[tuple[Table, str], ...] = (
+    (runs, "document"),
+    (runs, "cause"),
+    (readings, "doubt"),
+    (changes, "error"),
+    (holds, "reason"),
+    (approvals, "reason"),
+)
+"""Columns with text in which an address may occur."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    job: str
+    target: str
+    key: Key
+    since: str  # ISO 8601
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    job: str
+    target: str
+    key: Key
+    by: str
+    of: str
+    at: str  # ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Everything that is stored about an address."""
+
+    changes: tuple[ChangeRow, ...]  # newest first
+    holds: tuple[HoldRow, ...]
+    approvals: tuple[ApprovalRow, ...]  # of changes of this person, or given by this person
+    absences: tuple[Absent, ...]
+    undone: tuple[Undone, ...]
+    told: Mapping[str, int]  # rows with text that names the address, by `table.column`
+
+
+def person(connection: Connection, address: str) -> Traces:
+    def of(table: Table) -> ColumnElement[bool]:
+        return or_(table.c.what == address, table.c.subject == address)
+
+    held = select(hold_keys.c.hold).where(hold_keys.c.what == address)
+    approved = select(approval_keys.c.approval).where(of(approval_keys))
+    return Traces(
+        changes=tuple(
+            map(change_row, connection.execute(select(changes).where(of(changes)).order_by(changes.c.intended.desc())))
+        ),
+        holds=tuple(map(hold_row, connection.execute(holds_of(or_(holds.c.id.in_(held), holds.c.subject == address))))),
+        approvals=tuple(
+            map(
+                approval_row,
+                connection.execute(approvals_of(or_(approvals.c.id.in_(approved), approvals.c.who == address))),
+            )
+        ),
+        absences=tuple(
+            Absent(row.job, row.target, key(row), moment(row.since).isoformat(), row.runs)
+            for row in connection.execute(select(absences).where(of(absences)))
+        ),
+        undone=tuple(
+            Undone(row.job, row.target, key(row), row.by, row.of, moment(row.at).isoformat())
+            for row in connection.execute(select(undone).where(of(undone)))
+        ),
+        told={
+            f"{table.name}.{column}": len(rows)
+            for table, column in TOLD
+            if (rows := _telling(connection, table, column, address))
+        },
+    )
+
+
+def forget(connection: Connection, address: str, now: int) -> Mapping[str, int]:
+    """Puts a pseudonym for the address everywhere; the same one each time, so that counts stay right.
+
+    Returns the number of rows by table. Raises ConfigError while something still has to be done with the address.
+    Backups that were made before keep it, and so does a directory or a target that names the person.
+    """
+    if needed := _needed(connection, address, now):
+        raise ConfigError(f"the address cannot be forgotten yet: {needed}")
+    salt = connection.scalar(select(meta.c.salt)) or ""
+    pseudonym = f"forgotten-{hmac.new(salt.encode(), address.encode(), hashlib.sha256).hexdigest()[:8]}"
+    counts: Counter[str] = Counter()
+    for table, name in NAMED:
+        column = table.c[name]
+        done = connection.execute(update(table).where(column == address).values({column: pseudonym}))
+        counts[table.name] += done.rowcount
+    pattern = _pattern(address)
+    for table, name in TOLD:
+        for identity, text in _telling(connection, table, name, address):
+            row = [column == value for column, value in zip(table.primary_key, identity, strict=True)]
+            connection.execute(update(table).where(*row).values({name: pattern.sub(pseudonym, text)}))
+            counts[table.name] += 1
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def _needed(connection: Connection, address: str, now: int) -> str:
+    """What still needs the address, and what ends it; "" when nothing does."""
+    waits = connection.execute(
+        select(holds.c.job, holds.c.fingerprint)
+        .join(hold_keys, hold_keys.c.hold == holds.c.id)
+        .where(or_(hold_keys.c.what == address, holds.c.subject == address), holds.c.ended.is_(None))
+        .where(or_(holds.c.undoes == "", holds.c.seen >= now - WEEK))
+    ).first()
+    if waits:
+        return f"hold {waits.fingerprint} of {waits.job} is open (approve it, or take away its cause)"
+    approved = connection.execute(
+        select(approvals.c.job, approvals.c.fingerprint)
+        .join(approval_keys, approval_keys.c.approval == approvals.c.id)
+        .where(or_(approval_keys.c.what == address, approval_keys.c.subject == address))
+        .where(approval_keys.c.ended.is_(None), approvals.c.at >= now - WEEK)
+    ).first()
+    if approved:
+        return f"a change approved as {approved.fingerprint} is yet to be made (run {approved.job})"
+    running = connection.scalar(
+        select(changes.c.run)
+        .where(or_(changes.c.what == address, changes.c.subject == address), changes.c.outcome.is_(None))
+        .where(exists().where(locks.c.run == changes.c.run))
+    )
+    return f"run {running} is changing it now" if running else ""
+
+
+def _telling(connection: Connection, table: Table, name: str, address: str) -> list[tuple[tuple[object, ...], str]]:
+    """(primary key, text) of the rows whose text names this address, and not just a longer one."""
+    identity: list[Column[object]] = list(table.primary_key)
+    rows = connection.execute(
+        select(*identity, table.c[name]).where(func.lower(table.c[name]).contains(address, autoescape=True))
+    )
+    pattern = _pattern(address)
+    return [(tuple(row[:-1]), row[-1]) for row in rows if pattern.search(row[-1])]
+
+
+def _pattern(address: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![a-z0-9._+-]){re.escape(address)}(?![a-z0-9-]|\.[a-z0-9])", re.IGNORECASE | re.ASCII)
