@@ -127,21 +127,30 @@ def unescape(value: str) -> bytes:
 
 def text(filter: Filter) -> str:
     """RFC 4515, the same for the same filter: `parse(text(f)) == f`."""
+    return _write(filter, _escape)
+
+
+def shape(filter: Filter) -> str:
+    """Its text with `…` for every value: for messages and logs, since values may be somebody's."""
+    return _write(filter, lambda value: "…" if value else "")
+
+
+def _write(filter: Filter, value: Callable[[bytes], str]) -> str:
     match filter:
         case And(operands):
-            return f"(&{''.join(map(text, operands))})"
+            return f"(&{''.join(_write(operand, value) for operand in operands)})"
         case Or(operands):
-            return f"(|{''.join(map(text, operands))})"
+            return f"(|{''.join(_write(operand, value) for operand in operands)})"
         case Not(operand):
-            return f"(!{text(operand)})"
+            return f"(!{_write(operand, value)})"
         case Present(attribute):
             return f"({attribute}=*)"
         case Substrings(attribute, initial, any_, final):
-            return f"({attribute}={'*'.join(map(_escape, (initial, *any_, final)))})"
-        case Extensible(attribute, rule, dn, value):
-            return f"({attribute}{':dn' if dn else ''}{f':{rule}' if rule else ''}:={_escape(value)})"
+            return f"({attribute}={'*'.join(map(value, (initial, *any_, final)))})"
+        case Extensible(attribute, rule, dn, asserted):
+            return f"({attribute}{':dn' if dn else ''}{f':{rule}' if rule else ''}:={value(asserted)})"
         case _:
-            return f"({filter.attribute}{_SIGNS[type(filter)]}{_escape(filter.value)})"
+            return f"({filter.attribute}{_SIGNS[type(filter)]}{value(filter.value)})"
 
 
 def items(filter: Filter) -> Iterator["Item"]:

@@ -8,11 +8,8 @@ from collima.core.ports import NameRule
 from collima.directory.filters import PLACEHOLDER, NoValue
 
 _LETTERS = str.maketrans(
-    {
-        **{"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th"},
-        **{"ħ": "h", "ı": "i", "ŋ": "n", "ŧ": "t", "ĸ": "k", "ŀ": "l", "ſ": "s", "ə": "e"},
-        **dict.fromkeys("/\\\0", "-"),  # whatever a rule says
-    }
+    dict(pair.split("=") for pair in ("ß=ss", "æ=ae", "œ=oe", "ø=o", "ł=l", "đ=d", "ð=d", "þ=th", "ħ=h", "ı=i", "ŋ=n"))
+    | dict.fromkeys("/\\\0", "-")  # whatever a rule allows
 )
 """Letters with no accent to take off, as they are usually written without them."""
 

@@ -78,9 +78,9 @@ class Snapshot:
     def dn(self, person: int) -> str:
         return self._dns[person].decode("utf-8", "surrogateescape")
 
-    def locate(self, dns: Iterable[str]) -> int:
+    def locate(self, dns: Iterable[bytes]) -> int:
         """The people with these names, in any spelling. KeyError, without the name, when one is not in the snapshot."""
-        return people([self._place(dn.encode("utf-8", "surrogateescape")) for dn in dns], self.size)
+        return people(map(self._place, dns), self.size)
 
     def _place(self, dn: bytes) -> int:
         if (person := self._by_dn.get(dn)) is not None:
