@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, format (bidi), surrogates, separators
-_LOCAL_PART = re.compile(r"[^\s<>\"'(),;:=|\[\]{}]+@(?=[\w-])")
+_LOCAL_PART = re.compile(r"[^\s<>\"'(),;:=|\[\]{}][^\s<>\"(),;:=|\[\]{}]{0,255}@(?=[\w-])")
 
 
 def line(text: str, longest: int = 500) -> str:

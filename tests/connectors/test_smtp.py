@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,8 +43,8 @@ def server(tmp_path: Path) -> Iterator[Relay]:
         yield running
 
 
-def to(server: Relay, **options: object) -> Smtp:
-    return Smtp(**{"host": "localhost", "port": server.port, "ca_file": server.ca, **options})  # type: ignore[arg-type]
+def to(server: Relay, **options: Any) -> Smtp:
+    return Smtp(**{"host": "localhost", "port": server.port, "ca_file": server.ca, **options})
 
 
 def secret(folder: Path, text: str = PASSWORD) -> Secret:
@@ -286,9 +287,9 @@ def test_a_relay_can_be_greeted_by_a_name_of_choice(server: Relay, clock: Clock)
         ({"port": 0}, "port: "),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(options: dict[str, object], fault: str) -> None:
+def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any], fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
-        Smtp(host="smtp.unimore.it", **options)  # type: ignore[arg-type]
+        Smtp(host="smtp.unimore.it", **options)
 
 
 def test_a_file_of_authorities_that_is_none_is_a_fault_of_the_configuration(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Relay:
 
     port: int
     ca: Path
+    implicit: bool = False  # TLS from the first byte
     answers: dict[str, list[str]] = field(default_factory=dict)
     mails: list[Mail] = field(default_factory=list)
     connections: int = 0
@@ -79,8 +80,8 @@ class Relay:
                 Mail(
                     envelope.mail_from or "",
                     tuple(envelope.rcpt_tos),
-                    bytes(envelope.content or b""),
-                    session.ssl is not None or server.transport.get_extra_info("sslcontext") is not None,
+                    envelope.original_content or b"",
+                    session.ssl is not None or self.implicit,
                 )
             )
         return answer
@@ -107,7 +108,7 @@ def relay(
     authority().issue(folder, names)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    handler = Relay(free_port(), folder / "ca.pem")
+    handler = Relay(free_port(), folder / "ca.pem", implicit=tls == "tls")
     options: dict[str, Any] = {"ready_timeout": 30.0, "auth_exclude_mechanism": {"PLAIN", "LOGIN"} - set(mechanisms)}
     if login:
         options |= {"authenticator": _authenticate, "auth_required": True, "auth_require_tls": tls == "starttls"}

@@ -63,7 +63,8 @@ def _address(message: EmailMessage, result: Result, letterhead: Letterhead, word
     thread = f"<job.{job}@{site}>"
     message["From"] = Address("Collima", addr_spec=letterhead.sender)
     message["To"] = [Address(addr_spec=to) for to in letterhead.to]
-    message["Subject"] = line(f"[collima] {result.state.upper()} {line(result.job)}: {words.cause(result)}", _SUBJECT)
+    what = f"[collima] {result.state.upper()} {line(result.job)}"
+    message["Subject"] = line(": ".join(filter(None, [what, words.cause(result)])), _SUBJECT)
     message["Date"] = now
     message["Message-ID"] = f"<{job}.{moment}.{_atom(result.run) or 'plan'}@{site}>"
     message["In-Reply-To"] = thread
