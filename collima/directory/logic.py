@@ -46,7 +46,7 @@ class _Prepared(NamedTuple):
     """A column's values, ready to be compared."""
 
     bearers: Mapping[bytes, Sequence[Bearer]]  # by value
-    unsure: Sequence[Bearer]  # of values that only the server can compare
+    unsure: Sequence[Bearer]  # of values that only the server can compare; in a whole reading, nobody can
 
 
 class Logic:
@@ -135,7 +135,7 @@ class Logic:
                 bearers += [bearer for value, some in prepared.bearers.items() if wanted(value) for bearer in some]
         true = people(bearers, self._size)
         doubtful = people(unsure, self._size) & ~true
-        return Truth(true, self._everyone ^ true ^ doubtful, doubtful)
+        return Truth(true, self._everyone ^ true ^ doubtful, 0 if self._whole else doubtful)
 
     def _visible(self, type_: AttributeType, options: frozenset[str]) -> list[tuple[AttributeType, Column]]:
         """The columns that a filter on this speaks of. Raises Unsure when some may be hidden from the reading."""

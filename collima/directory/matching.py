@@ -57,18 +57,16 @@ def rule(type: AttributeType, kind: Literal["equality", "ordering", "substrings"
 
 def name(value: bytes, schema: Schema) -> bytes:
     """A distinguished name, the same for every spelling. Raises Unsure for one that is not simple."""
-    if not value.isascii():
-        raise Unsure
     try:
         names = dn.parse(value.decode())
-    except dn.DnSyntaxError:
+    except ValueError:
         raise Unsure from None
     return b",".join(b"+".join(sorted(_ava(attribute, part, schema) for attribute, part in parts)) for parts in names)
 
 
 def _ava(attribute: str, value: bytes, schema: Schema) -> bytes:
     found = schema.type(attribute)
-    if found is None or found.syntax.removeprefix(_SYNTAXES) not in {*_DIRECTORY_STRINGS, "26"} or not value.isascii():
+    if found is None or found.syntax.removeprefix(_SYNTAXES) not in {*_DIRECTORY_STRINGS, "26"}:
         raise Unsure
     known = rule(found, "equality", schema)
     if known is None:

@@ -37,6 +37,9 @@ class ObjectClass:
     superclasses: tuple[str, ...] = ()
 
 
+TOP = "2.5.6.0"
+"""The class above every other."""
+
 Named = TypeVar("Named", bound=AttributeType | ObjectClass)
 
 
@@ -78,7 +81,7 @@ class Schema:
         """The OIDs of an object class and of everything above it; empty for an unknown class."""
         if found := self._classes.get(name.lower()):
             return frozenset(known.oid for known in self._above(found))
-        return frozenset({name.lower()}) if self.open else frozenset()
+        return frozenset({name.lower(), TOP}) if self.open else frozenset()
 
     def object_class(self, name: str) -> str:
         """The OID of an object class; "" for an unknown one."""
