@@ -35,17 +35,6 @@ class Maildir:
         self._make()
         yield Session(self.directory, clock, token)
 
-    def check(self) -> str:
-        """Makes the folders, writes and removes an empty file. What was found, or raises Refused."""
-        self._make()
-        probe = self.directory / "tmp" / f"check.{secrets.token_hex(8)}"
-        try:
-            probe.touch(mode=0o600, exist_ok=False)
-            probe.unlink()
-        except OSError as err:
-            raise _refused(self.directory, err) from err
-        return f"{self.directory}: can be written"
-
     def _make(self) -> None:
         try:
             self.directory.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +49,16 @@ class Session:
 
     def __init__(self, directory: Path, clock: Callable[[], int], token: Callable[[], str]) -> None:
         self._directory, self._clock, self._token = directory, clock, token
+
+    def check(self) -> str:
+        """Writes and removes an empty file. What was found; raises Refused."""
+        probe = self._directory / "tmp" / f"check.{self._token()}"
+        try:
+            probe.touch(mode=0o600, exist_ok=False)
+            probe.unlink()
+        except OSError as err:
+            raise _refused(self._directory, err) from err
+        return f"{self._directory}: can be written"
 
     def send(self, message: EmailMessage, to: Sequence[str]) -> None:
         """On disk when it returns. All mail is for the owner of the Maildir; `to` is kept in `Delivered-To` fields."""

@@ -80,13 +80,6 @@ class Smtp:
         finally:
             session.close()
 
-    def check(self) -> str:
-        """Connects, secures, logs in and quits; sends nothing. What was found, or raises Refused or ConfigError."""
-        connection = _Connection(self)
-        connection.quit()
-        secured = {"starttls": "STARTTLS", "tls": "TLS", "none": "no TLS"}[self.tls]
-        return f"{self.host}:{self.port}: {secured}, {'logged in' if self.user else 'no login'}"
-
 
 class Session:
     """Offers the Mail port."""
@@ -115,6 +108,14 @@ class Session:
             if len(left) == everyone:
                 raise
             raise Refused(f"{err} ({everyone - len(left)} of {everyone} recipients have it)", transient=False) from err
+
+    def check(self) -> str:
+        """Connects, secures, logs in and quits; sends nothing. What was found; raises Refused or ConfigError."""
+        self.close()
+        _Connection(self._options).quit()
+        secured = {"starttls": "STARTTLS", "tls": "TLS", "none": "no TLS"}[self._options.tls]
+        login = "logged in" if self._options.user else "no login"
+        return f"{self._options.host}:{self._options.port}: {secured}, {login}"
 
     def close(self) -> None:
         if self._connection:

@@ -66,6 +66,11 @@ def send(options: Smtp, clock: Clock, recipients: list[str] = TO, body: str = "G
         session.send(message(body), recipients)
 
 
+def check(options: Smtp) -> str:
+    with options.open() as session:
+        return session.check()
+
+
 def test_a_mail_goes_over_starttls_with_an_empty_envelope_sender(server: Relay, clock: Clock) -> None:
     send(to(server), clock)
     (mail,) = server.mails
@@ -197,7 +202,7 @@ def test_a_relay_that_never_greets_is_left_after_the_time_limit(clock: Clock) ->
     with socket.create_server(("127.0.0.1", 0)) as silent:
         options = Smtp(host="127.0.0.1", port=silent.getsockname()[1], tls="none", timeout=Duration(1, "second"))
         with pytest.raises(Refused, match=r"no connection: .*timed out"):
-            options.check()
+            check(options)
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused_with_the_cure(server: Relay, clock: Clock) -> None:
@@ -266,7 +271,7 @@ def test_a_password_that_no_relay_takes_is_a_fault_of_the_configuration(tmp_path
 
 def test_check_secures_and_logs_in_and_sends_nothing(tmp_path: Path) -> None:
     with relay(tmp_path, login=True) as server:
-        found = to(server, user=USER, password=secret(tmp_path)).check()
+        found = check(to(server, user=USER, password=secret(tmp_path)))
         assert found == f"localhost:{server.port}: STARTTLS, logged in"
         assert server.mails == []
 
@@ -295,4 +300,4 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, Any], fault
 def test_a_file_of_authorities_that_is_none_is_a_fault_of_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("not a certificate")
     with pytest.raises(ConfigError, match=r"ca-file: .* cannot be read as PEM certificates"):
-        Smtp(host="127.0.0.1", port=free_port(), ca_file=tmp_path / "ca.pem").check()
+        check(Smtp(host="127.0.0.1", port=free_port(), ca_file=tmp_path / "ca.pem"))
