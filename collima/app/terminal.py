@@ -44,11 +44,11 @@ _WIDEST = 40  # cells of a subject's name
 
 def draw(console: Console, result: Result, commands: Commands) -> None:
     """All that is not in sync, the findings, the verdict and, when something waits, the line that approves it."""
-    if console.is_terminal and console.encoding.startswith("utf"):
+    if _is_screen(console):
         _draw(console, result, commands)
     else:
         for text in plain_lines(result, commands):
-            console.out(text, highlight=False)
+            _out(console, text)
 
 
 def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -56,10 +56,8 @@ def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[obje
     rows = [tuple(row) for row in rows]
     cells = [[line(str(cell)) for cell in row] for row in rows]
     right = [bool(rows) and all(isinstance(row[i], int) for row in rows) for i in range(len(columns))]
-    if console.is_terminal:
-        drawn = Table(
-            box=box.SIMPLE_HEAD if console.encoding.startswith("utf") else None, header_style="bold", pad_edge=False
-        )
+    if _is_screen(console):
+        drawn = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
         for name, is_number in zip(columns, right, strict=True):
             drawn.add_column(name, justify="right" if is_number else "left", overflow="fold")
         for row in cells:
@@ -73,7 +71,19 @@ def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[obje
             " " * (width - cell_len(cell)) + cell if is_number else set_cell_size(cell, width)
             for cell, width, is_number in zip(row, widths, right, strict=True)
         )
-        console.out("  ".join(aligned).rstrip(), highlight=False)
+        _out(console, "  ".join(aligned).rstrip())
+
+
+def _is_screen(console: Console) -> bool:
+    """Signs and lines need UTF-8; a terminal without it gets what a pipe gets."""
+    return console.is_terminal and console.encoding.startswith("utf")
+
+
+def _out(console: Console, text: str) -> None:
+    """One line as it is, in whatever encoding the other end has."""
+    if not console.encoding.startswith("utf"):
+        text = text.replace("…", "...").encode(console.encoding, "replace").decode(console.encoding)
+    console.out(text, highlight=False)
 
 
 # ---- in a pipe

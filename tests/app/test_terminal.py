@@ -123,9 +123,11 @@ def test_the_line_to_paste_is_one_line_on_any_screen() -> None:
     )
 
 
-def test_a_terminal_without_utf_8_gets_the_plain_lines() -> None:
-    told = screen(replace(results.changed(), run="1"), encoding="iso-8859-1")
-    assert "docenti: 311 -> 319, +9 -1, changed\n" in told
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "ascii"])
+def test_a_terminal_without_utf_8_gets_the_plain_lines(encoding: str) -> None:
+    told = screen(results.held(), encoding=encoding)
+    assert "docenti: 311 -> 270, +2 -43, held\n" in told
+    assert "approve: run-job sympa-lists --approve 3f2a9c0d41b7e865 --reason '...'\n" in told
     assert "\x1b" not in told
 
 
