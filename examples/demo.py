@@ -4,9 +4,11 @@ Ends with 0 when every command ended as it should. `python examples/demo.py --re
 """
 
 import argparse
+import contextlib
 import email
 import email.policy
 import os
+import pty
 import re
 import shlex
 import shutil
@@ -41,18 +43,37 @@ class Stage:
         self.environment = {**kept, "PATH": os.pathsep.join([commands, os.environ.get("PATH", os.defpath)])}
 
     def run(self, *command: str, ends_with: int, says: str = "") -> str:
-        """Shows a command, runs it, shows what it printed and its exit code. Raises Surprise."""
+        """Shows a command, what it prints, and its exit code. Returns what it printed. Raises Surprise."""
         show(f"\n$ {shlex.join(command)}")
+        code, printed = self._drawn(command) if sys.stdout.isatty() else self._plain(command)
+        show(f"(exit code {code})")
+        if code != ends_with:
+            raise Surprise(f"{shlex.join(command)} ended with {code} instead of {ends_with}")
+        if says not in printed.lower():
+            raise Surprise(f"{shlex.join(command)} does not say {says!r}")
+        return printed
+
+    def _plain(self, command: Sequence[str]) -> tuple[int, str]:
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, encoding="utf-8", errors="replace", check=False,
+            encoding="utf-8", errors="replace", check=False,
         )  # fmt: skip
-        show(f"{done.stdout.rstrip()}\n(exit code {done.returncode})")
-        if done.returncode != ends_with:
-            raise Surprise(f"{shlex.join(command)} ended with {done.returncode} instead of {ends_with}")
-        if says not in done.stdout:
-            raise Surprise(f"{shlex.join(command)} does not say {says!r}")
-        return done.stdout
+        show(done.stdout.rstrip())
+        return done.returncode, done.stdout
+
+    def _drawn(self, command: Sequence[str]) -> tuple[int, str]:
+        """As the command draws it in a terminal, which we read as well."""
+        ours, its = pty.openpty()
+        environment = {**self.environment, "COLUMNS": str(shutil.get_terminal_size().columns)}
+        process = subprocess.Popen(command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=its)
+        os.close(its)
+        printed = b""
+        with contextlib.suppress(OSError), os.fdopen(ours, "rb", buffering=0) as screen:  # EIO: the command has ended
+            while part := screen.read(4096):
+                printed += part
+                sys.stdout.buffer.write(part)
+                sys.stdout.flush()
+        return process.wait(), printed.decode("utf-8", "replace")
 
 
 def show(text: str) -> None:
@@ -81,7 +102,7 @@ def play(stage: Stage) -> None:
     stage.run(*shlex.split(approval[0]), "--reason", "the department has closed", ends_with=0)
 
     show("\nAct five. The mail that the held run sent.")
-    stage.run("python", "examples/demo.py", "--read", "var/mail", ends_with=0, says="Subject: ")
+    stage.run("python", "examples/demo.py", "--read", "var/mail", ends_with=0, says="subject: ")
 
 
 def read(maildir: Path) -> str:

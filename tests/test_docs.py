@@ -4,6 +4,8 @@ import argparse
 import ast
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -12,7 +14,9 @@ import pytest
 
 import collima
 from collima.app import parser
+from collima.app.config import load
 from collima.core.options import BUILT_IN_GUARD, Guard
+from tests.servers.slapd import READER, READER_PASSWORD, SUFFIX, slapd
 
 PROJECT = Path(__file__).resolve().parent.parent
 README = PROJECT / "README.md"
@@ -131,3 +135,51 @@ def test_the_newest_entry_of_the_changelog_is_this_version() -> None:
     newest = re.search(r"^## (\S+)", (PROJECT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert newest
     assert newest[1] == collima.__version__
+
+
+def test_the_first_steps_of_the_readme_work_as_written_with_a_real_directory(tmp_path: Path) -> None:
+    """Their schedule, with only names of hosts, folders and roles replaced, and each of their commands in turn."""
+    steps = sections(README)["First steps with your own LDAP"]
+    blocks = BLOCK.findall(steps)
+    (schedule,) = (block for language, block in blocks if language == "yaml")
+    with slapd(tmp_path / "slapd", PROJECT / "examples/campus.ldif", frame=False) as server:
+        secret = tmp_path / "ldap"
+        secret.write_text(READER_PASSWORD, "ascii")
+        secret.chmod(0o600)
+        here = {
+            "ldaps://ldap.example.org": f"{server.ldaps}\n    ca-file: {server.ca}",
+            "cn=reader,ou=services,dc=example,dc=org": READER,
+            "dc=example,dc=org": SUFFIX,
+            "/etc/collima/secrets/ldap": str(secret),
+            "/var/lib/collima": str(tmp_path),
+            "{kind: smtp, host: smtp.example.org}": f"{{kind: maildir, directory: {tmp_path}/mail}}",
+            "employeeType=professor": "employeeType=PO",
+        }
+        for theirs, ours in here.items():
+            assert theirs in schedule
+            schedule = schedule.replace(theirs, ours)
+        config = tmp_path / "schedules.yaml"
+        config.write_text(schedule, "utf-8")
+        lines = [line for language, block in blocks if not language for line in block.splitlines()]
+        for line in lines:
+            program, *arguments = shlex.split(line.partition("/usr/local/bin/")[2] or line)
+            command = [Path(sys.executable).parent / program, *arguments, "--config", config]
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
+    assert len((tmp_path / "lists/professors").read_text("ascii").splitlines()) > 20
+    assert len(list((tmp_path / "mail/new").iterdir())) == 1
+
+
+SCHEDULES = [
+    (page, block)
+    for page in PAGES
+    for language, block in BLOCK.findall(page.read_text("utf-8"))
+    if language == "yaml" and block.startswith("version:")
+]
+
+
+@pytest.mark.parametrize(("page", "block"), SCHEDULES, ids=[page.name for page, _ in SCHEDULES])
+def test_each_whole_schedule_in_the_documentation_is_accepted(page: Path, block: str, tmp_path: Path) -> None:
+    config = tmp_path / "schedules.yaml"
+    config.write_text(block, "utf-8")
+    assert load(config).jobs
