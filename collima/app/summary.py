@@ -1,11 +1,11 @@
 """What stands out in a result: counts over its subjects, the worst first. Shared by the terminal and the report."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collima.core.model import Finding, Level
-from collima.core.result import Failure, Result, SubjectResult
+from collima.core.result import Failure, Result, SourceResult, SubjectResult
 
 _WORST = ("failed", "partial", "held", "changed", "planned", "in-sync")
 _LEVELS: tuple[Level, ...] = ("critical", "warning", "info")
@@ -72,16 +72,44 @@ class Told:
     items: tuple[Finding, ...]
 
 
-def told(findings: Iterable[Finding]) -> list[Told]:
-    """Worst level first, then the code that concerns most subjects. Each (subject, code) once, at its worst level."""
+def told(result: Result) -> list[Told]:
+    """Worst level first, then the code that concerns most subjects. Each (subject, code) once, at its worst level.
+
+    A finding of the whole run that only repeats its cause is left to the verdict.
+    """
     once: dict[tuple[str, str], Finding] = {}
-    for finding in sorted(findings, key=lambda f: _LEVELS.index(f.level)):
+    news = (f for f in result.findings if f.subject or f.text != result.cause)
+    for finding in sorted(news, key=lambda f: _LEVELS.index(f.level)):
         once.setdefault((finding.subject, finding.code), finding)
     groups: dict[tuple[Level, str], list[Finding]] = defaultdict(list)
     for finding in once.values():
         groups[finding.level, finding.code].append(finding)
     together = [Told(level, code, tuple(items)) for (level, code), items in groups.items()]
     return sorted(together, key=lambda t: (_LEVELS.index(t.level), -len(t.items), t.code))
+
+
+def why(source: SourceResult, result: Result) -> str:
+    """Why a source is not trusted: "" if it is, or if the verdict says so already."""
+    return "" if source.reason == result.cause else source.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Why subjects are held: what all of them share, told once, and what is each one's own."""
+
+    shared: str
+    own: Mapping[str, str]  # by subject
+
+
+def reasons(subjects: Iterable[SubjectResult]) -> Reasons:
+    """The guard joins its reasons by "; ": on a bad night a hundred lists are held for one of them."""
+    parts = {s.name: s.reason.split("; ") for s in subjects if s.reason}
+    first, *others = parts.values() or [[]]
+    shared = [part for part in first if others and all(part in other for other in others)]
+    return Reasons(
+        "; ".join(shared),
+        {name: "; ".join(part for part in own if part not in shared) for name, own in parts.items()},
+    )
 
 
 def by_error(failures: Sequence[Failure]) -> list[tuple[str, int]]:

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collima.app.paste import Commands
-from collima.app.summary import asked, by_error, noteworthy, planned, told
+from collima.app.summary import asked, by_error, noteworthy, planned, reasons, told, why
 from collima.app.words import Words
 from collima.core.result import Result, SubjectResult
 from collima.core.text import few, line
@@ -93,17 +93,16 @@ def plain_lines(result: Result, commands: Commands) -> list[str]:
     words, notable = Words(), noteworthy(result)
     lines = [f"{line(result.job)}: {f'run {result.run}' if result.run else 'plan'}"]
     for source in result.sources:
-        reason = f": {line(source.reason)}" if source.reason and source.reason != result.cause else ""
+        reason = f": {line(doubt)}" if (doubt := why(source, result)) else ""
         lines.append(f"source {line(source.connector)}: {source.verdict}, {source.entries} entries{reason}")
     for s in notable:
         lines.extend(_plain_subject(s, result, words))
     if quiet := len(asked(result)) - len(notable):
         lines.append(f"{words.subjects(result, quiet)} in sync")
-    for group in told(result.findings):
+    for group in told(result):
         for finding in group.items:
-            if finding.subject or finding.text != result.cause:
-                about = f" {line(finding.subject)}" if finding.subject else ""
-                lines.append(f"{finding.level} {finding.code}{about}: {line(finding.text)}")
+            about = f" {line(finding.subject)}" if finding.subject else ""
+            lines.append(f"{finding.level} {finding.code}{about}: {line(finding.text)}")
     lines.append(f"{result.state}: {words.verdict(result)}")
     lines.extend(f"{word}: {text}" for word, text in _last(result, commands))
     return lines
@@ -131,7 +130,7 @@ def _draw(console: Console, result: Result, commands: Commands) -> None:
         Text.assemble((line(result.job), "bold"), ("  " + (f"run {result.run}" if result.run else "plan"), "dim"))
     )
     for source in result.sources:
-        reason = f": {line(source.reason)}" if source.reason and source.reason != result.cause else ""
+        reason = f": {line(doubt)}" if (doubt := why(source, result)) else ""
         verdict = (source.verdict, _STYLES.get(source.verdict, "green"))
         entries = f", {source.entries} entries{reason}"
         console.print(Text.assemble((f"{line(source.connector)} ", "dim"), verdict, (entries, "dim")))
@@ -154,6 +153,7 @@ def _draw_subjects(console: Console, result: Result, notable: Sequence[SubjectRe
     counts = {s.name: _counts(s, result) for s in shown}
     sizes = max((len(str(n)) for s in shown for n in (s.size, s.wanted)), default=0)
     columns = max((sum(len(text) + 2 for text, _ in c) for c in counts.values()), default=0)
+    because = reasons(notable)
     for s in shown:
         row = Text("  ")
         row.append(set_cell_size(_clipped(line(s.name), width), width), "bold")
@@ -164,8 +164,10 @@ def _draw_subjects(console: Console, result: Result, notable: Sequence[SubjectRe
             row.append(" " * (columns - sum(len(text) + 2 for text, _ in counts[s.name])))
             row.append(f"  {tag}", _STYLES.get(tag.split()[0], _GOOD))
         console.print(row, no_wrap=True, overflow="ellipsis")
-        for detail in _details(s, result, names=len(notable) <= _DETAILED):
+        for detail in _details(s, result, because.own.get(s.name, ""), names=len(notable) <= _DETAILED):
             console.print(Padding(detail, (0, 0, 0, 4), expand=False))
+    if because.shared:
+        console.print(Padding(Text(f"held: {line(because.shared)}", "yellow"), (0, 0, 0, 2), expand=False))
     if more := len(notable) - len(shown):
         console.print(Text(f"  and {words.subjects(result, more)} more: a pipe shows all of them", "dim"))
     if quiet := len(asked(result)) - len(notable):
@@ -174,9 +176,9 @@ def _draw_subjects(console: Console, result: Result, notable: Sequence[SubjectRe
         console.print()
 
 
-def _details(s: SubjectResult, result: Result, *, names: bool) -> Iterable[Text]:
-    if s.reason:
-        yield Text(line(s.reason), "yellow")
+def _details(s: SubjectResult, result: Result, reason: str, *, names: bool) -> Iterable[Text]:
+    if reason:
+        yield Text(line(reason), "yellow")
     for error, count in by_error(s.failed)[:_EXAMPLES]:
         yield Text(f"{count} failed: {line(error)}", "red")
     if names:
@@ -185,7 +187,7 @@ def _details(s: SubjectResult, result: Result, *, names: bool) -> Iterable[Text]
 
 
 def _draw_findings(console: Console, result: Result) -> None:
-    groups = told(f for f in result.findings if f.subject or f.text != result.cause)
+    groups = told(result)
     for group in groups:
         times = f"  {len(group.items)} times" if len(group.items) > 1 else ""
         console.print(Text.assemble((group.level, _STYLES[group.level]), f"  {group.code}", (times, "dim")))

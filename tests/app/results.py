@@ -86,6 +86,25 @@ def held(run: str = RUN) -> Result:
     return replace(drawn, fingerprint=FINGERPRINT, exit_code=3)
 
 
+def bad_night() -> Result:
+    """A source that lost a third of its people: the removals of sixty lists are held for that."""
+    reason = "suspicious source: people: 30000 entries, usually 43200 (30 % fewer, limit 10 %)"
+    lists = [
+        subject(
+            f"list-{number:02}",
+            100,
+            remove=people("r", 30),
+            held={"remove": 30},
+            reason=reason if number else f"30 of 100 would go (30 %, limit 10 %); {reason}",
+            fingerprint=f"{number:016x}",
+            state="held",
+        )
+        for number in range(60)
+    ]
+    source = SourceResult("people", "suspicious", 30_000, "30000 entries, usually 43200 (30 % fewer, limit 10 %)")
+    return replace(result("held", *lists, *quiet(7)), sources=(source,), fingerprint=FINGERPRINT, exit_code=3)
+
+
 def changed() -> Result:
     return result(
         "changed",

@@ -198,6 +198,17 @@ def test_what_waits_for_its_grace_is_a_sum() -> None:
     assert "In their days of grace: 6 removals." in text(results.result("in-sync", *waiting))
 
 
+def test_the_reason_that_all_holds_share_is_told_once() -> None:
+    told = text(results.bad_night())
+    assert told.count("suspicious source: people") == 1
+    assert (
+        "  list-00: 30 of 30 removals\n    30 of 100 would go (30 %, limit 10 %)\n    fingerprint 0000000000000000\n"
+        in told
+    )
+    assert "  list-59: 30 of 30 removals\n    fingerprint 000000000000003b\n" in told
+    assert "approve everything that waits; or one of them, by its own fingerprint:" in told
+
+
 def test_findings_are_told_worst_first_and_each_subject_once() -> None:
     findings = [
         Finding("info", "a", "moved", "from b"),

@@ -143,6 +143,14 @@ def test_a_first_run_of_many_lists_fits_a_screenful_and_says_what_is_left_out() 
     )
 
 
+def test_the_reason_that_all_holds_share_is_drawn_once() -> None:
+    drawn = seen(results.bad_night(), 132)
+    assert len(drawn) < 55
+    assert len([line for line in drawn if "suspicious source" in line]) == 1
+    assert "    30 of 100 would go (30 %, limit 10 %)" in drawn
+    assert pipe(results.bad_night()).count("suspicious source: people") == 60
+
+
 def test_names_from_a_hostile_directory_drive_no_terminal() -> None:
     evil = "x\x1b]0;owned\x07[bold]y[/bold]\u202e\r\nfailed: z"
     bad = results.subject(

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from collima.app.paste import Commands
-from collima.app.summary import Told, asked, by_error, noteworthy, planned, told
+from collima.app.summary import Told, asked, by_error, noteworthy, planned, reasons, told, why
 from collima.app.words import Words
-from collima.core.model import Finding, Level
+from collima.core.model import Level
 from collima.core.result import Result, SourceResult, SubjectResult
 from collima.core.text import discreet, line
 
@@ -67,6 +67,7 @@ class Page:
     when: str
     verdict: str
     holds: Section[Hold]
+    because: str  # the reason that all of them share; ""
     approve: str  # the line that approves all of them; ""
     pastes: tuple[tuple[str, str], ...]  # (show | approve | pause, the line)
     findings: Section[Group]
@@ -81,16 +82,18 @@ def page(result: Result, words: Words, commands: Commands, now: datetime, cap: i
     """`cap`: how many items each section has at most."""
     notable = noteworthy(result)
     held = [s for s in notable if s.fingerprint]
+    because = reasons(held)
     return Page(
         job=line(result.job),
         state=result.state,
         run=line(result.run),
         when=now.strftime("%Y-%m-%d %H:%M %Z").strip(),
         verdict=words.verdict(result),
-        holds=_cut([_hold(s, result, words) for s in held], cap),
+        holds=_cut([_hold(s, because.own.get(s.name, ""), result, words) for s in held], cap),
+        because=_tell(because.shared),
         approve=commands.approve(result.job, result.fingerprint) if result.fingerprint else "",
         pastes=_pastes(result, commands, now),
-        findings=_cut([_group(group) for group in told(_news(result))], cap),
+        findings=_cut([_group(group) for group in told(result)], cap),
         failed=_cut([_failed(s) for s in notable if s.failed], cap),
         rows=_cut([_row(s, result, words) for s in notable], cap),
         quiet=len(asked(result)) - len(notable),
@@ -111,14 +114,9 @@ def _name(name: str) -> str:
     return line(name, 100)
 
 
-def _hold(s: SubjectResult, result: Result, words: Words) -> Hold:
+def _hold(s: SubjectResult, reason: str, result: Result, words: Words) -> Hold:
     counts = words.of(s.held, {verb: planned(s, verb) for verb in result.verbs})
-    return Hold(_name(s.name), counts, _tell(s.reason), s.fingerprint)
-
-
-def _news(result: Result) -> list[Finding]:
-    """Findings, without the one that the verdict repeats."""
-    return [f for f in result.findings if f.subject or f.text != result.cause]
+    return Hold(_name(s.name), counts, _tell(reason), s.fingerprint)
 
 
 def _group(group: Told) -> Group:
@@ -138,8 +136,7 @@ def _row(s: SubjectResult, result: Result, words: Words) -> Row:
 
 
 def _source(source: SourceResult, result: Result) -> SourceResult:
-    reason = "" if source.reason == result.cause else _tell(source.reason)
-    return SourceResult(line(source.connector), source.verdict, source.entries, reason)
+    return SourceResult(line(source.connector), source.verdict, source.entries, _tell(why(source, result)))
 
 
 def _pastes(result: Result, commands: Commands, now: datetime) -> tuple[tuple[str, str], ...]:
