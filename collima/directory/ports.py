@@ -28,9 +28,13 @@ class Question:
 class People(Protocol):
     """The answer. A person is an index 0 … size-1; a set of people is an int whose bit i is person i."""
 
-    reading: Reading
-    size: int
-    answers: Sequence[int]  # one bitset for each filter of the question
+    @property
+    def reading(self) -> Reading: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def answers(self) -> Sequence[int]:
+        """One bitset for each filter of the question."""
 
     def dn(self, person: int) -> str: ...
     def values(self, attribute: str) -> Sequence[tuple[str, ...]]:
