@@ -17,17 +17,17 @@ from collima.core.errors import ConfigError, SourceError
 from collima.core.guard import Whole
 from collima.core.ports import Context, Journal, Registry
 from collima.core.result import Result
-from collima.state import open_state
+from collima.state import SqlJournal, open_state
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_journal(config: Config) -> Journal:
-    """Raises StateError."""
-    password = config.state_password.reveal() if config.state_password else None
-    return open_state(config.state, password=password, now=utc_now, host=socket.gethostname())
+def open_journal(config: Config, command: str = "collima …") -> SqlJournal:
+    """A context. `command` is what was typed. Raises ConfigError for a password that is not there."""
+    password = config.state_password.reveal() if config.state_password else ""
+    return open_state(config.state, password=password, now=utc_now, host=socket.gethostname(), command=command)
 
 
 def desk(config: Config, journal: Journal, progress: Callable[[str, int, int], None] | None = None) -> Desk:

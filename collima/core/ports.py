@@ -77,9 +77,12 @@ class Place(Protocol):
 class Rosters(Place, Protocol):
     """A live session on a target that holds rosters. Complete or SourceError."""
 
-    rule: NameRule
-    immediate: bool
-    """Whether a read right after a change tells the truth, so that verifying means something."""
+    @property
+    def rule(self) -> NameRule: ...
+
+    @property
+    def immediate(self) -> bool:
+        """Whether a read right after a change tells the truth, so that verifying means something."""
 
     def exists(self) -> bool:
         """Whether the place itself is there (a folder not mounted is not)."""
@@ -106,8 +109,13 @@ class Mail(Protocol):
 
 
 class Job(Protocol[S, D]):
-    target: str  # the connector whose subjects are changed; "" for none
-    verbs: tuple[str, ...]  # always present as keys in the result
+    @property
+    def target(self) -> str:
+        """The connector whose subjects are changed; "" for none."""
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """Always present as keys in the result."""
 
     def read(self) -> AbstractContextManager[S]:
         """Everything that planning needs, for-each and server-side filters included, or SourceError."""
@@ -178,7 +186,9 @@ class Registry(Protocol):
 class Record(Protocol):
     """One run while it is under way; or, for a plan, a look at the journal that stores nothing."""
 
-    run: str  # "" for a plan
+    @property
+    def run(self) -> str:
+        """Its id; "" for a plan."""
 
     def past(self, scope: str) -> Past: ...
     def approved(self) -> frozenset[Key]:

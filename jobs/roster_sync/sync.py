@@ -117,7 +117,7 @@ class Sync:
                 continue
             if not watch:
                 claims[wish.name] = wish.stanza.name
-            want = self._wanted(wish, seen, now)
+            want = self.wanted(wish, seen, now)
             subjects.append(self._subject(wish, roster, want, seen.people.size))
             findings.extend(want.findings)
             findings.extend(Finding(level, wish.name, code, told) for level, code, told in roster.findings)
@@ -136,7 +136,7 @@ class Sync:
             renames=self._renames(seen),
         )
 
-    def _wanted(self, wish: Wish, seen: Seen, now: datetime) -> Wanted:
+    def wanted(self, wish: Wish, seen: Seen, now: datetime) -> Wanted:
         assert seen.population is not None
         assert seen.answers is not None
         return wanted(

@@ -1,1 +1,52 @@
 """What the commands do. Each function takes the parsed arguments and returns the exit code; only these print."""
+
+import json
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+from collima.app import config as configuration
+from collima.app import wiring
+from collima.app.config import Config
+from collima.state import SqlJournal
+
+
+def load(arguments: Namespace) -> Config:
+    """The configuration that the command line means. Raises ConfigError."""
+    return configuration.load(configuration.find(arguments.config))
+
+
+@contextmanager
+def opened(arguments: Namespace) -> Iterator[tuple[Config, SqlJournal]]:
+    """The configuration and its state. Raises ConfigError and StateError."""
+    config = load(arguments)
+    with wiring.open_journal(config, command=command_line()) as journal:
+        yield config, journal
+
+
+def command_line() -> str:
+    """What was typed, ready to be typed again."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def as_json(value: object) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(plain(value), ensure_ascii=False))
+
+
+def plain(value: object) -> object:
+    """Dataclasses as objects, without the fields that their repr leaves out; times in ISO 8601."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.repr}
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence | frozenset) and not isinstance(value, str):
+        return [plain(item) for item in value]
+    return value

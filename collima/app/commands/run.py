@@ -1,7 +1,6 @@
 """`run-job`, `collima plan`, `collima undo`."""
 
 import getpass
-import json
 import logging
 import os
 import sys
@@ -12,14 +11,14 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from collima.app import config as configuration
 from collima.app import wiring
+from collima.app.commands import as_json, command_line, load, opened
 from collima.app.config import Config
 from collima.app.paste import Commands
 from collima.app.result_json import document
 from collima.app.terminal import draw
 from collima.core import engine
-from collima.core.engine import Desk, Order
+from collima.core.engine import Order
 from collima.core.errors import Busy, CollimaError, ConfigError
 from collima.core.result import Result
 
@@ -29,7 +28,7 @@ _WORST_FIRST = (1, 4, 75, 3, 0)
 
 
 def run_job(arguments: Namespace) -> int:
-    config = configuration.load(configuration.find(arguments.config))
+    config = load(arguments)
     order = _order(arguments)
     if arguments.plan and arguments.approve:
         raise ConfigError("--plan stores nothing, so it cannot approve: leave one of the two out")
@@ -43,13 +42,14 @@ def run_job(arguments: Namespace) -> int:
 
 
 def plan(arguments: Namespace) -> int:
-    config = configuration.load(configuration.find(arguments.config))
-    names = [arguments.job] if arguments.job else [name for name, job in config.jobs.items() if job.options is not None]
-    journal = wiring.open_journal(config)
-    results = [engine.plan(wiring.task(config, name, journal), wiring.desk(config, journal), Order()) for name in names]
+    with opened(arguments) as (config, journal):
+        built = [name for name, job in config.jobs.items() if job.options is not None]
+        names = [arguments.job] if arguments.job else built
+        tasks = [wiring.task(config, name, journal) for name in names]
+        results = [engine.plan(task, wiring.desk(config, journal), Order()) for task in tasks]
     if arguments.json:
         told = [document(result) for result in results]
-        print(json.dumps(told[0] if arguments.job else told, ensure_ascii=False))
+        as_json(told[0] if arguments.job else told)
     else:
         for result in results:
             draw(Console(), result, Commands(arguments.config or ""))
@@ -57,30 +57,26 @@ def plan(arguments: Namespace) -> int:
 
 
 def undo(arguments: Namespace) -> int:
-    config = configuration.load(configuration.find(arguments.config))
     order = _order(arguments)
-    journal = wiring.open_journal(config)
-    job, _, _ = journal.done(arguments.run)
-    with _progress(arguments) as progress:
-        result = engine.undo(
-            wiring.task(config, job, journal), wiring.desk(config, journal, progress), order, arguments.run
-        )
+    with opened(arguments) as (config, journal), _progress(arguments) as progress:
+        run = journal.archive.run(arguments.run)
+        task = wiring.task(config, run.job, journal)
+        result = engine.undo(task, wiring.desk(config, journal, progress), order, run.id)
     _log(result)
-    _tell(result, arguments, undoes=arguments.run)
+    _tell(result, arguments, undoes=run.id)
     return result.exit_code
 
 
 def _run(config: Config, arguments: Namespace, order: Order) -> Result:
-    journal = wiring.open_journal(config)
-    task = wiring.task(config, arguments.job, journal)
-    if arguments.plan:
-        return engine.plan(task, wiring.desk(config, journal), order)
-    with _progress(arguments) as progress:
-        desk: Desk = wiring.desk(config, journal, progress)
-        try:
-            result = engine.run(task, desk, order)
-        except Busy as err:
-            return _busy(arguments.job, task.job.verbs, err)
+    with wiring.open_journal(config, command=command_line()) as journal:
+        task = wiring.task(config, arguments.job, journal)
+        if arguments.plan:
+            return engine.plan(task, wiring.desk(config, journal), order)
+        with _progress(arguments) as progress:
+            try:
+                result = engine.run(task, wiring.desk(config, journal, progress), order)
+            except Busy as err:
+                return _busy(arguments.job, task.job.verbs, err)
     _log(result)
     return result
 
@@ -117,7 +113,7 @@ def _order(arguments: Namespace) -> Order:
 
 def _tell(result: Result, arguments: Namespace, undoes: str = "") -> None:
     if arguments.json:
-        print(json.dumps(document(result), ensure_ascii=False))
+        as_json(document(result))
     else:
         draw(Console(), result, Commands(arguments.config or "", undoes=undoes))
     if result.state == "busy":

@@ -1,0 +1,80 @@
+"""`collima retire`, `person`, `migrate`, `purge`, `kinds`."""
+
+from argparse import Namespace
+
+from rich.console import Console
+
+from collima.app import wiring
+from collima.app.commands import as_json, opened
+from collima.app.terminal import table
+from collima.core.errors import ConfigError
+from collima.core.options import address
+
+
+def retire(arguments: Namespace) -> int:
+    with opened(arguments) as (_, journal):
+        targets = journal.archive.managed(arguments.name)
+        if arguments.target:
+            targets = {name: owned for name, owned in targets.items() if name == arguments.target}
+        if not targets:
+            raise ConfigError(f"no job manages a roster {arguments.name}: names are as `run-job JOB --json` lists them")
+        if len(targets) > 1:
+            raise ConfigError(f"{arguments.name} is at {', '.join(sorted(targets))}: say which with --target")
+        ((target, owned),) = targets.items()
+        if owned.frozen is None:
+            raise ConfigError(
+                f"{owned.job} still manages {arguments.name}: take its stanza out of the file, let the job run once, "
+                "then retire it"
+            )
+        journal.retire(target, arguments.name)
+    print(f"{arguments.name} is no longer managed: it stays as it is, and any job may take it over")
+    return 0
+
+
+def person(arguments: Namespace) -> int:
+    try:
+        who = address(arguments.address)
+    except ValueError as err:
+        raise ConfigError(f"{arguments.address!r} is {err}") from err
+    with opened(arguments) as (config, journal):
+        if arguments.forget:
+            counts = journal.forget(who)
+            told = ", ".join(f"{n} in {name}" for name, n in counts.items()) or "nothing was stored"
+            if arguments.json:
+                as_json(counts)
+            else:
+                print(f"forgotten: {told}. The directory, the targets and older backups are not Collima's to change")
+            return 0
+        traces = journal.person(who)
+    if arguments.json or arguments.export:
+        as_json({"address": who, **{name: getattr(traces, name) for name in traces.__slots__}})
+        return 0
+    console = Console()
+    zone = config.timezone
+    rows = [
+        (f"{c.intended.astimezone(zone):%Y-%m-%d %H:%M}", c.run, c.key.subject, c.key.verb, c.outcome)
+        for c in traces.changes
+    ]
+    table(console, ["when", "run", "subject", "verb", "outcome"], rows)
+    counts = {"holds": len(traces.holds), "approvals": len(traces.approvals), "absences": len(traces.absences)}
+    counts |= {"undone": len(traces.undone), "texts": sum(traces.told.values())}
+    console.out(", ".join(f"{name}: {count}" for name, count in {"changes": len(rows), **counts}.items()))
+    return 0
+
+
+def migrate(arguments: Namespace) -> int:
+    with opened(arguments) as (_, journal):
+        before, after = journal.migrate()
+    print(f"schema {after}" if before == after else f"schema {before} is now schema {after}")
+    return 0
+
+
+def purge(arguments: Namespace) -> int:
+    with opened(arguments) as (config, journal):
+        now = wiring.utc_now()
+        counts = journal.purge(keep_changes=config.keep.changes.before(now), keep_runs=config.keep.runs.before(now))
+    if arguments.json:
+        as_json(counts)
+    else:
+        print("deleted: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    return 0

@@ -1,0 +1,90 @@
+"""`collima check`: the file; with --connect, everything that it names; with --accept-state, which state to trust."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+
+from collima.app import wiring
+from collima.app.commands import as_json, load, opened
+from collima.app.config import Config
+from collima.app.terminal import table
+from collima.core import engine
+from collima.core.decide import Task
+from collima.core.errors import CollimaError
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    what: str
+    ok: bool
+    text: str
+
+
+def check(arguments: Namespace) -> int:
+    config = load(arguments)
+    checked = [Checked(str(config.path), True, f"{len(config.connectors)} connectors, {len(config.jobs)} jobs")]
+    checked += [Checked("not built yet", True, note) for note in config.notes]
+    if arguments.connect:
+        checked += _connectors(config)
+    if arguments.connect or arguments.accept_state:
+        try:
+            with opened(arguments) as (_, journal):
+                made = (
+                    f"run {journal.standing().sequence} of {journal.standing().state}"
+                    if journal.standing().state
+                    else "not made yet"
+                )
+                checked.append(Checked("state", True, made))
+                if arguments.accept_state:
+                    checked += _accept(config, journal)
+                if arguments.connect:
+                    checked += _sources(config, journal)
+        except CollimaError as err:
+            checked.append(Checked("state", False, str(err)))
+    if arguments.json:
+        as_json(checked)
+    else:
+        table(Console(), ["", "what", "found"], [("ok" if c.ok else "failed", c.what, c.text) for c in checked])
+    return 0 if all(c.ok for c in checked) else 1
+
+
+def _connectors(config: Config) -> Iterator[Checked]:
+    for name, connector in config.connectors.items():
+        if connector.options is not None:
+            try:
+                with wiring.connector(config, name) as session:
+                    yield Checked(f"connector {name}", True, session.check())
+            except CollimaError as err:
+                yield Checked(f"connector {name}", False, str(err))
+
+
+def _sources(config: Config, journal: Any) -> Iterator[Checked]:
+    """What each job's source answers now."""
+    for name, job in config.jobs.items():
+        if job.options is not None:
+            yield _source(name, wiring.task(config, name, journal))
+
+
+def _source(name: str, task: Task[Any, Any]) -> Checked:
+    try:
+        with task.job.read() as seen:
+            plan = task.job.plan(seen, wiring.utc_now())
+    except CollimaError as err:
+        return Checked(f"job {name}", False, str(err))
+    counts = [f"{reading.entries} entries in {reading.connector}" for reading in plan.readings]
+    return Checked(f"job {name}", True, ", ".join([*counts, f"{len(plan.subjects)} subjects"]))
+
+
+def _accept(config: Config, journal: Any) -> Iterator[Checked]:
+    """Leaves this state's mark at every target."""
+    done = set()
+    for name, job in config.jobs.items():
+        target = getattr(job.options, "target", "")
+        if target and target not in done:
+            done.add(target)
+            with wiring.connector(config, target) as place:
+                engine.accept_state(wiring.task(config, name, journal), wiring.desk(config, journal), place)
+            yield Checked(f"target {target}", True, "this state is trusted from now on")
