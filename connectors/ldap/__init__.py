@@ -68,12 +68,12 @@ class Ldap:
 
     @contextmanager
     def open(
-        self, *, sleep: Callable[[float], None] = time.sleep, choose: random.Random | None = None
+        self, *, sleep: Callable[[float], None] = time.sleep, rng: random.Random | None = None
     ) -> Iterator["Session"]:
         """Binds, and unbinds at the end. Raises SourceError, or ConfigError for what the file can mend."""
         from connectors.ldap.session import Session  # noqa: PLC0415  # ldap3 is heavy
 
-        session = Session(self, sleep, choose or random.SystemRandom())
+        session = Session(self, sleep, rng or random.SystemRandom())
         try:
             session.connect()
             yield session

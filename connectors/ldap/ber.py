@@ -84,6 +84,16 @@ def attribute(raw: bytes) -> tuple[str, tuple[bytes, ...]]:
         raise Garbage("an attribute has a name that is not ASCII") from err
 
 
+def description(raw: bytes) -> bytes:
+    """The description alone, lower-cased, of one whole PartialAttribute: asked of every distinct one."""
+    length = raw[1]
+    at = 2 if length < 0x80 else 2 + (length & 0x7F)
+    size = raw[at + 1]
+    if raw[at] != OCTETS or size >= 0x80 or at + 2 + size > len(raw):
+        raise Garbage("an attribute is malformed, or has a name of more than 127 octets")
+    return raw[at + 2 : at + 2 + size].lower()
+
+
 def encoded_attribute(description: str, values: tuple[bytes, ...]) -> bytes:
     """The inverse of `attribute`."""
     return element(SEQUENCE, octets(description), element(SET, *map(octets, values)))

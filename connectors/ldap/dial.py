@@ -80,7 +80,8 @@ def dialled(servers: Sequence[Url], access: Access) -> Iterator[tuple[Wire, str]
 
 
 def _first(servers: Sequence[Url], access: Access) -> tuple[Any, Url]:
-    context = _context(access)
+    tls = access.start_tls or any(server.scheme == "ldaps" for server in servers)
+    context = _context(access) if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     failures: list[str] = []
     transient = False
     for server in servers:

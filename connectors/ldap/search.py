@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from collima.core.errors import SourceError
-from collima.directory.filters import Present
+from collima.directory.filters import Equal, Present
 from connectors.ldap import ber
 from connectors.ldap.request import BASE, PAGED_RESULTS, Query, paged, search
-from connectors.ldap.results import NO_SUCH_OBJECT, REFERRAL, SUCCESS, failure
+from connectors.ldap.results import INSUFFICIENT_ACCESS, NO_SUCH_OBJECT, REFERRAL, SUCCESS, failure
 from connectors.ldap.wire import Message, Wire
 
 WINDOW = 16
@@ -76,9 +76,15 @@ class Searcher:
             found[index] = [dn for dn, _ in self.entries(queries[index])]
         return found
 
-    def read(self, dn: str | bytes, attributes: Sequence[str]) -> Mapping[str, tuple[bytes, ...]] | None:
-        """One entry, its attribute descriptions lower-cased; None when it does not exist or is hidden from us."""
-        query = Query(dn, Present("objectClass"), tuple(attributes), BASE)
+    def read(
+        self, dn: str | bytes, attributes: Sequence[str], object_class: str = ""
+    ) -> Mapping[str, tuple[bytes, ...]] | None:
+        """One entry, its attribute descriptions lower-cased; None when it does not exist or is hidden from us.
+
+        `object_class`: a subentry is found by no other filter than one on its class.
+        """
+        where = Equal("objectClass", object_class.encode()) if object_class else Present("objectClass")
+        query = Query(dn, where, tuple(attributes), BASE)
         identifier = self.wire.send(search(query))
         found: list[Mapping[str, tuple[bytes, ...]]] = []
         while True:
@@ -89,7 +95,7 @@ class Searcher:
                     found.append({description.lower(): values for description, values in pairs})
                 elif message.id == identifier and message.operation == DONE:
                     code, diagnostic, _ = _result(data, message)
-                    if code not in {SUCCESS, NO_SUCH_OBJECT}:
+                    if code not in {SUCCESS, NO_SUCH_OBJECT, INSUFFICIENT_ACCESS}:
                         raise failure("reading one entry", code, diagnostic)
                     return found[0] if found else None
                 else:

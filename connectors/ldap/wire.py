@@ -81,7 +81,8 @@ class Wire:
 
     def _chunk(self) -> bytes:
         patience = self._deadline - self._clock()
-        self._socket.settimeout(min(self._timeout, max(patience, 0.001)))
+        if patience < self._timeout:  # otherwise as `send` left it: this is one more call of the system for each chunk
+            self._socket.settimeout(max(patience, 0.001))
         try:
             chunk = self._socket.recv(CHUNK)
         except TimeoutError as err:

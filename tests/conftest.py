@@ -1,0 +1,20 @@
+"""What tests of several packages share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.slapd import READER_PASSWORD, Slapd, person, slapd
+
+
+@pytest.fixture(scope="session")
+def campus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+    """A slapd with 1,234 invented people, for tests that only read: more than a page, and than a stranger may see."""
+    people = "".join(person(f"p{number:04}", l="Modena" if number % 2 else "Reggio") for number in range(1234))
+    with slapd(tmp_path_factory.mktemp("campus") / "slapd", people) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _reader_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("READER_PASSWORD", READER_PASSWORD)
