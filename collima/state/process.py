@@ -30,7 +30,7 @@ def lives(pid: int, since: str) -> bool:
         return False
     except PermissionError:
         return True
-    return not (_PROC / str(pid) / "stat").exists()  # there, but a zombie
+    return bool(now) or not (_PROC / str(pid) / "stat").exists()  # else it is there, but a zombie
 
 
 def _boot() -> str:

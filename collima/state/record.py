@@ -106,6 +106,10 @@ class SqlRecord:
         with self._write() as connection:
             _rosters.freeze(connection, self.ticket.job, target, rosters, self._now)
 
+    def rename(self, target: str, old: str, new: str) -> None:
+        with self._write() as connection:
+            _rosters.rename(connection, target, old, new)
+
     def advance(self) -> Mark:
         with self._write() as connection:
             connection.execute(update(meta).values(sequence=meta.c.sequence + 1))

@@ -104,15 +104,23 @@ class MariaDB:
             self.process = None
 
 
+def _roomy(memory: Path = Path("/dev/shm")) -> Path | None:
+    """Where a database is five times as fast, if there is room for it."""
+    usable = memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2**30
+    return memory if usable else None
+
+
 def _as_root() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
 @contextmanager
 def mariadb(folder: Path | None = None) -> Iterator[MariaDB]:
-    """Runs a MariaDB in a new folder below `folder`, and removes it. Takes two or three seconds."""
+    """Runs a MariaDB in a new folder, below `folder` or in memory, and removes it. Takes a second or two."""
     require("mariadbd", "mariadb-install-db")
-    place = Path(tempfile.mkdtemp(prefix="collima-db-", dir=folder))  # short: a socket's path has 107 bytes at most
+    place = Path(
+        tempfile.mkdtemp(prefix="collima-db-", dir=folder or _roomy())
+    )  # short: a socket's path has 107 bytes at most
     try:
         made = subprocess.run(
             [
@@ -136,7 +144,7 @@ def mariadb(folder: Path | None = None) -> Iterator[MariaDB]:
             server.query(f"GRANT ALL ON *.* TO {USER}@'127.0.0.1'")
             yield server
         finally:
-            server.stop()
+            server.kill()
     finally:
         shutil.rmtree(place, ignore_errors=True)
 
