@@ -5,9 +5,10 @@ written as one scalar. In a union the shape of what was written decides: a mappi
 of text the first that fits.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
@@ -108,15 +109,21 @@ def _union(members: tuple[Any, ...]) -> Any:
     if len(choices) == 1:
         return choices[0]
 
-    def shape_of(value: object) -> str | None:
-        shape = "<mapping>" if isinstance(value, dict) else "<list>" if isinstance(value, list) else "<text>"
-        return shape if shape in shapes else None
+    nouns = " or ".join(noun for shape, noun in _NOUNS.items() if shape in shapes)
 
-    nouns = " or ".join(_NOUNS[shape] for shape in _NOUNS if shape in shapes)
+    def fits(value: object) -> object:
+        if _shape_of(value) in shapes:
+            return value
+        raise told(ValueError(expected(nouns, value)))
+
     return Annotated[
-        Union[tuple(choices)],  # noqa: UP007 - how many there are is known only now
-        Discriminator(shape_of, custom_error_type="fault", custom_error_message=f"expected {nouns}"),
+        Annotated[Union[tuple(choices)], Discriminator(_shape_of)],  # noqa: UP007 - how many there are is known only now
+        BeforeValidator(fits),
     ]
+
+
+def _shape_of(value: object) -> str:
+    return "<mapping>" if isinstance(value, dict) else "<list>" if isinstance(value, list) else "<text>"
 
 
 def _first_that_fits(tps: list[Any]) -> Any:
@@ -189,7 +196,7 @@ def _suggesting(err: ValidationError, known: Iterable[str]) -> ValidationError:
     for line in lines:
         if _is_unknown(line):
             key = str(line["loc"][0])
-            hint = f", did you mean {unknown[key]!r}?" if unknown[key] else _trap(key)
+            hint = _trap(key) or (f", did you mean {unknown[key]!r}?" if unknown[key] else "")
             fault = PydanticCustomError("key", "{text}", {"text": f"unknown key {key!r}{hint}"})
         elif line["type"] == "missing" and line["loc"][-1] in unknown.values() and len(line["loc"]) == 1:
             continue
@@ -230,7 +237,7 @@ def cross_faults(options: Any) -> Iterator[tuple[Steps, str]]:
 def sound_faults(cls: Any, data: Mapping[str, Any], base: Path) -> Iterator[tuple[Steps, str]]:
     """`cross_faults` of options with faults, as far as those allow: what is unsound is left out, also of lists."""
     hints = get_type_hints(cls, include_extras=True)
-    partial = object.__new__(cls)
+    options = object.__new__(cls)
     kept: dict[str, list[int]] = {}  # of a list: where its sound items stand in the file
     for field in fields(cls):
         name, tp = option(field.name), bare(hints[field.name])
@@ -242,16 +249,27 @@ def sound_faults(cls: Any, data: Mapping[str, Any], base: Path) -> Iterator[tupl
                 kept[name] = [at for at, item in items if item is not MISSING]
                 value = tuple(items[at][1] for at in kept[name]) if kept[name] else MISSING
         if value is not MISSING:
-            object.__setattr__(partial, field.name, value)
+            object.__setattr__(options, field.name, value)
     try:
-        for way, message in cross_faults(partial):
+        for way, message in cross_faults(options):
             match way:
-                case (str(option_name), int(at), *rest) if option_name in kept:
-                    yield (option_name, kept[option_name][at], *rest), message
+                case (str(name), int(at), *rest) if name in kept:
+                    yield (name, kept[name][at], *rest), _renumbered(message, kept)
                 case _:
-                    yield way, message
+                    yield way, _renumbered(message, kept)
     except AttributeError:  # it came to an option that has a fault of its own
         return
+
+
+def _renumbered(message: str, kept: Mapping[str, list[int]]) -> str:
+    """`rosters[1]` in a message, counted among the sound ones, as it is in the file."""
+    for name, places in kept.items():
+        message = re.sub(rf"\b{name}\[(\d+)\]", partial(_place, name, places), message)
+    return message
+
+
+def _place(name: str, places: list[int], found: re.Match[str]) -> str:
+    return f"{name}[{places[int(found[1])]}]"
 
 
 def _sound(tp: Any, value: object, base: Path) -> Any:

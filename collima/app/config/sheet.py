@@ -53,14 +53,16 @@ class Sheet:
         return Fault(*mark, written(where), message)
 
     def fault(self, steps: Steps, message: str) -> None:
-        fault = self.place(steps, message)
-        if (fault.line, fault.column) not in self._told:
-            self._faults[fault] = None
+        self._add(self.place(steps, message))
 
     def key_fault(self, steps: Steps, key: str, message: str) -> None:
         """A fault at a key of the mapping at `steps`."""
         node, _, mark = self.root.find(steps)
-        self._faults[Fault(*node.keys.get(key, mark), written(steps), message)] = None
+        self._add(Fault(*node.keys.get(key, mark), written(steps), message))
+
+    def _add(self, fault: Fault) -> None:
+        if (fault.line, fault.column) not in self._told:
+            self._faults[fault] = None
 
     def invalid(self, steps: Steps, err: ValidationError) -> None:
         """Everything that pydantic found below `steps`."""

@@ -42,10 +42,15 @@ _WORDS: tuple[tuple[str, str], ...] = (
     ("scanning an alias", f"a text that starts with * {_CRON}"),
     ("scanning an anchor", "a text that starts with & goes in quotes"),
     ("tag", "a text that starts with ! goes in quotes"),
-    ("mapping values are not allowed", "': ' inside a text: put the text in quotes, or check the indentation"),
+    (
+        "mapping values are not allowed",
+        "': ' inside a text: put the text in quotes, or check the indentation and the line above",
+    ),
     ("escape", "a backslash that is no escape: use single quotes, in which it is nothing special"),
     ("quoted scalar", "this quote is never closed"),
     ("directive", "a line that starts with % goes in quotes"),
+    ("'<document start>'", "what stands above this line is no 'key: value'"),
+    ("sequence entries are not allowed", "'- ' inside a text: put the text in quotes, or check the indentation"),
     ("could not find expected ':'", "a key without ': ' after it"),
 )
 """Words of ruamel.yaml's context and problem, and what they mean to a person."""

@@ -133,7 +133,8 @@ class _Composer:
         self.lines = lines
         self.faults: list[Fault] = []
         self.anchors: dict[str, Node | None] = {}  # None: still being built
-        self.flow = 0
+        self.flow = 0  # how many { and [ are open
+        self.depth = 0
 
     def fault(self, mark: Mark, steps: Steps, message: str) -> None:
         self.faults.append(Fault(*mark, written(steps), message))
@@ -152,7 +153,7 @@ class _Composer:
         return root
 
     def node(self, event: Any, steps: Steps) -> Node:
-        if len(steps) > DEEPEST:
+        if self.depth > DEEPEST:
             raise Broken(Fault(*_start(event), "", f"nested deeper than {DEEPEST} levels"))
         if isinstance(event, AliasEvent):
             return self.alias(event, steps)
@@ -166,7 +167,9 @@ class _Composer:
             node = self.scalar(event, steps)
         else:
             self.flow += bool(event.flow_style)
+            self.depth += 1
             node = self.mapping(event, steps) if isinstance(event, MappingStartEvent) else self.sequence(event, steps)
+            self.depth -= 1
             self.flow -= bool(event.flow_style)
         if event.anchor is not None:
             self.anchors[event.anchor] = node

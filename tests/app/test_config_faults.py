@@ -1,0 +1,106 @@
+"""Each file in `config/` has what it is named after; its first lines say, as comments, what is told about it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from collima.app.config import Invalid, load
+from tests.app.config_samples import SAMPLES
+
+FILES = sorted((Path(__file__).parent / "config").glob("*.yaml"))
+
+
+def faults_of(path: Path) -> list[str]:
+    with pytest.raises(Invalid) as caught:
+        load(path, SAMPLES)
+    return str(caught.value).split("\n")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_bad_file_is_told_with_line_column_and_cure(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(path, tmp_path / "schedules.yaml")
+    monkeypatch.chdir(tmp_path)
+    lines = path.read_text("utf-8").split("\n")
+    expected = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+
+    assert faults_of(Path("schedules.yaml")) == [f"schedules.yaml:{fault}" for fault in expected]
+
+
+def test_there_are_enough_bad_files() -> None:
+    assert len(FILES) > 100
+
+
+def test_two_dozen_faults_are_told_at_once_in_the_order_of_the_file() -> None:
+    with pytest.raises(Invalid) as caught:
+        load(next(path for path in FILES if path.stem == "two-dozen-faults"), SAMPLES)
+
+    places = [(fault.line, fault.column) for fault in caught.value.faults]
+    assert len(places) == 24
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if "hunter2" in path.read_text("utf-8")], ids=lambda path: path.stem
+)
+def test_a_secret_written_in_plain_is_not_repeated(path: Path) -> None:
+    assert not any("hunter2" in fault for fault in faults_of(path))
+
+
+def test_a_number_under_a_key_of_secrets_is_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "schedules.yaml"
+    path.write_text("version: 1\ndefaults: {retry: {api-token: 4711}}\nstate-password: 4711\nsite: {password: 4711}\n")
+
+    assert not any("4711" in fault for fault in faults_of(path))
+
+
+BYTES = {
+    "empty": (b"", ":1:1: the file is empty"),
+    "a byte order mark": (
+        b"\xef\xbb\xbfversion: 1\n",
+        ":1:1: the file begins with a byte order mark: save it as UTF-8 without BOM",
+    ),
+    "UTF-16": (
+        "version: 1\n".encode("utf-16"),
+        ":1:1: the file begins with a byte order mark: save it as UTF-8 without BOM",
+    ),
+    "Latin-1": ("version: 1\nsite: Università\n".encode("latin-1"), ":2:16: not UTF-8 here: save the file as UTF-8"),
+    "a NUL": (b"version: 1\nsite: uni\x00more\n", ":2:10: the control character U+0000: take it out"),
+    "an escape character": (b"version: 1\n\x1b[31m\n", ":2:1: the control character U+001B: take it out"),
+    "a lone surrogate": (b'version: "\\ud800"\n', ":1:10: version: an escape for U+D800: take it out"),
+    "a character beyond Unicode": (
+        b'version: "\\UFFFFFFFF"\n',
+        ":1:1: an escape like \\U in double quotes names no character",
+    ),
+    "too many bytes": (b"#" * 5_000_000, ":1:1: the file has 5000000 bytes, more than 4194304: it is no schedule"),
+}
+
+
+@pytest.mark.parametrize(("raw", "fault"), BYTES.values(), ids=BYTES)
+def test_bytes_that_are_no_text_are_one_clear_fault(raw: bytes, fault: str, tmp_path: Path) -> None:
+    path = tmp_path / "schedules.yaml"
+    path.write_bytes(raw)
+
+    assert f"{path}{fault}" in faults_of(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("nowhere/schedules.yaml", "No such file or directory"),
+        (".", "Is a directory"),
+        ("a\0b", "not a file name"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(path: str, reason: str, tmp_path: Path) -> None:
+    assert faults_of(tmp_path / path) == [f"{tmp_path / path}: cannot be read: {reason}"]
+
+
+def test_odd_keys_are_shown_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "schedules.yaml"
+    path.write_text('version: 1\nkeep: {"a\\nb": {c: }}\nreports: {' + "x" * 500 + ": 1}\n")
+
+    assert all(fault.isprintable() and len(fault) < 1000 for fault in faults_of(path))
