@@ -235,8 +235,9 @@ def _addresses(role: str, uid: str, local: str, chances: Sequence[float]) -> lis
         addresses = [f"{uid}@studenti.unimore.it", f"{local}@unimore.it"]
     else:
         addresses = [f"{local}@unimore.it"]
-        if chances[2] < 0.2:
-            addresses.append(f"{local[0]}.{local.partition('.')[2]}.{int(chances[2] * 1e9)}@unimore.it")
+        given, _, surname = local.partition(".")
+        if chances[2] < 0.2 and given != surname:
+            addresses.append(f"{surname}.{given}@unimore.it")
     if chances[3] < 0.03:
         return []
     write = str.title if chances[4] < 0.04 else str.upper if chances[4] < 0.06 else str.lower
