@@ -97,9 +97,15 @@ class Database:
         engine = self._open()
         try:
             with engine.connect() as connection:
-                return schema.version(connection)
+                found = schema.version(connection)
         finally:
             engine.dispose()
+        if found > schema.CURRENT:
+            newest = schema.CURRENT
+            raise StateError(
+                f"the state ({self.place}) was made by a newer Collima (schema {found}, this one knows {newest})"
+            )
+        return found
 
     def _create(self) -> None:
         if self.file is not None:

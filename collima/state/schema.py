@@ -12,8 +12,8 @@ CURRENT = 1
 """The newest revision in `migrations/versions`."""
 
 
-def version(connection: Connection, newest: int | None = CURRENT) -> int:
-    """0: there is nothing yet. Raises StateError for a schema above `newest`, and for the tables of something else."""
+def version(connection: Connection) -> int:
+    """0: there is nothing yet. Raises StateError for the tables of something else."""
     present = set(inspect(connection).get_table_names())
     found = connection.scalar(select(versions.c.version_num)) if versions.name in present else None
     if found is None:
@@ -22,8 +22,6 @@ def version(connection: Connection, newest: int | None = CURRENT) -> int:
         return 0
     if not found.isdecimal():
         raise StateError(f"this database is not a state of Collima (its revision is {found})")
-    if newest is not None and int(found) > newest:
-        raise StateError(f"the state was made by a newer Collima (schema {int(found)}, this one knows {newest})")
     return int(found)
 
 

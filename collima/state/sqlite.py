@@ -48,14 +48,16 @@ def check_owner(path: Path, command: str) -> None:
     The message ends with the line to type.
     """
     me, found = os.geteuid(), _nearest(path)
-    owner = found.stat().st_uid
-    if owner == me or (found != path and owner != 0 and me != 0 and os.access(found, os.W_OK | os.X_OK)):
+    owner, inside = found.stat().st_uid, _may(found, os.X_OK)
+    if owner == me or (found != path and _may(found, os.W_OK) and inside and (owner == 0 or me != 0)):
         return
-    if found != path and owner == 0:
-        if os.access(found, os.W_OK | os.X_OK):
-            return
+    if found != path and owner == 0 and inside:
         raise StateError(f"{found} is not ours to write in; type: sudo install -d -m 700 -o {_user(me)} {path.parent}")
     raise StateError(f"{found} belongs to {_user(owner)}; type: sudo -u {_user(owner)} {command}")
+
+
+def _may(folder: Path, how: int) -> bool:
+    return os.access(folder, how, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _user(uid: int) -> str:

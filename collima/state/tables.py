@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -232,5 +233,10 @@ meta = _table(
     Column("salt", String(64), nullable=False),  # of the pseudonyms of people who were forgotten
 )
 
-versions = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+versions = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
 """Alembic's own table: which of `migrations` this database has seen. Not in `metadata`, for Alembic makes it."""

@@ -16,38 +16,38 @@ from collima.state.clock import stamp
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-def upgrade(url: URL, file: Path | None, found: int, now: datetime, migrations: Path = MIGRATIONS) -> None:
-    """From schema `found` to the newest in `migrations`. A SQLite file is copied beside itself before.
+def upgrade(url: URL, file: Path | None, found: int, now: datetime) -> None:
+    """From schema `found` to the newest in `MIGRATIONS`. A SQLite file is copied beside itself before.
 
     Another process may have been faster: then there is nothing to do.
     """
     if file is None:
-        engine = mariadb.engine(url)
-        with engine.connect() as connection, mariadb.alone(connection):
-            _run(connection, migrations)
-        engine.dispose()
+        with mariadb.engine(url).connect() as connection, mariadb.alone(connection):
+            _run(connection)
+            connection.commit()
+            connection.detach()  # closed at the end, and not kept for more
         return
     engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": sqlite.BUSY})
     event.listen(engine, "connect", lambda raw, _: setattr(raw, "isolation_level", None))
     with engine.connect() as connection:  # without foreign keys: a table that is made anew would take others with it
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        if schema.version(connection, newest=None) == found:
+        if schema.version(connection) == found:
             sqlite.backup(file, file.with_name(f"{file.name}.backup-{found}-{stamp(now)}"))
-            _run(connection, migrations)
+            _run(connection)
             if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise StateError(f"migrating {file} would break the table {broken[0]}: nothing was changed")
         connection.commit()
 
 
-def config(migrations: Path = MIGRATIONS) -> Config:
+def config() -> Config:
     """Alembic's configuration without a file."""
     made = Config()
-    made.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    made.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     made.set_main_option("path_separator", "os")
     return made
 
 
-def _run(connection: Connection, migrations: Path) -> None:
-    made = config(migrations)
+def _run(connection: Connection) -> None:
+    made = config()
     made.attributes["connection"] = connection
     command.upgrade(made, "head")
