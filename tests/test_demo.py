@@ -1,6 +1,10 @@
 """The embedded campus, and the play on it."""
 
 import base64
+import contextlib
+import os
+import pty
+import re
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -97,15 +101,35 @@ def test_the_schedule_for_a_campus_needs_its_file(capsys: pytest.CaptureFixture[
     assert "--output" in capsys.readouterr().err
 
 
+CODES = [f"(exit code {code})" for code in (0, 0, 0, 0, 3, 0, 0)]
+PLAY = [sys.executable, str(PROJECT / "examples/demo.py"), "--folder"]
+
+
 def test_the_demo_plays_its_five_acts_and_ends_with_0(tmp_path: Path) -> None:
     before = LDIF.read_bytes(), (PROJECT / "schedules.yaml").read_bytes()
-    play = [sys.executable, PROJECT / "examples/demo.py", "--folder", tmp_path / "demo"]
-    done = subprocess.run(play, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run([*PLAY, tmp_path / "demo"], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    codes = [line for line in done.stdout.splitlines() if line.startswith("(exit code ")]
-    assert codes == [f"(exit code {code})" for code in (0, 0, 0, 0, 3, 0, 0)]
+    assert [line for line in done.stdout.splitlines() if line.startswith("(exit code ")] == CODES
     assert "Subject: [collima] HELD sympa-lists: " in done.stdout
     assert before == (LDIF.read_bytes(), (PROJECT / "schedules.yaml").read_bytes())
+
+
+def test_the_demo_in_a_terminal_prints_what_the_readme_shows(tmp_path: Path) -> None:
+    ours, its = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "120", "LINES": "50", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
+    process = subprocess.Popen([*PLAY, tmp_path / "demo"], stdout=its, stderr=its, env=environment)
+    os.close(its)
+    screen = b""
+    with os.fdopen(ours, "rb", buffering=0) as terminal, contextlib.suppress(OSError):  # EIO: it has ended
+        while part := terminal.read(4096):
+            screen += part
+    assert process.wait() == 0, screen
+    printed = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", screen.decode())
+    lines = {line.rstrip() for line in printed.splitlines()}
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    for block in re.findall(r"^```text\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL):
+        assert [line for line in block.splitlines() if line != "…" and line not in lines] == []
+    assert [line for line in printed.splitlines() if line.startswith("(exit code ")] == CODES
 
 
 def test_the_demo_stops_when_a_command_ends_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
