@@ -29,6 +29,10 @@ bench: .venv/developing ## the three figures of speed and memory, as ratios
 	@.ci/servers
 	$(BIN)/python -m bench
 
+docs: .venv/developing ## docs/reference/kinds.md, from the code
+	$(BIN)/python -m collima.app.reference > docs/reference/kinds.md.new
+	@mv docs/reference/kinds.md.new docs/reference/kinds.md
+
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv
 
@@ -42,4 +46,4 @@ bench: .venv/developing ## the three figures of speed and memory, as ratios
 	@$(PIP) --editable '.[dev]'
 	@touch $@ .venv/installed
 
-.PHONY: help demo test soak check bench
+.PHONY: help demo test soak check bench docs

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
@@ -181,6 +183,12 @@ def test_kinds_that_are_not_built_yet_are_noted_and_refused_by_a_run(tmp_path: P
         config.connector("sympa")
 
 
+def test_the_guard_of_a_kind_that_is_not_built_yet_may_have_words_of_its_own(tmp_path: Path) -> None:
+    text = GOOD + "  copy: {kind: snapshot-check, when: manual, guard: {max-mailboxes-gone: 1%}}\n"
+
+    assert load(written(tmp_path, text), SAMPLES).jobs["copy"].guard.small_change == 5
+
+
 def test_reserved_keys_are_checked_also_in_kinds_that_are_not_built_yet(tmp_path: Path) -> None:
     path = written(
         tmp_path, GOOD + "  snapshots: {kind: snapshot-check, when: noon, mode: plan, volumes: 2027-02-30}\n"
@@ -285,3 +293,28 @@ def test_the_state_is_an_sqlite_file_or_a_mysql_database(url: str, read: str, tm
     config = load(written(tmp_path, GOOD.replace("sqlite:///var/collima.db", url)), SAMPLES)
 
     assert config.state == read.replace("/FOLDER", str(tmp_path))
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_embedded_campus_is_a_good_file_of_kinds_that_are_built() -> None:
+    assert load(ROOT / "schedules.yaml").notes == ()
+
+
+def test_the_production_schedule_is_accepted_as_far_as_kinds_exist() -> None:
+    config = load(ROOT / "examples/unimore.yaml")
+
+    assert config.job("sympa-lists").options.rosters
+    assert all("is not built yet" in note for note in config.notes)
+
+
+def test_loading_imports_no_client_of_an_outside_system() -> None:
+    program = (
+        "import sys; from pathlib import Path; from collima.app.config import load\n"
+        "load(Path('examples/unimore.yaml'))\n"
+        "print(*sys.modules.keys() & {'ldap3', 'googleapiclient', 'pymysql', 'sqlalchemy', 'apscheduler', 'rich'})"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == []

@@ -26,6 +26,7 @@ RESERVED = frozenset(option(field.name) for field in fields(Reserved))
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
 _KIND = frozenset({"kind"})
+_GUARD = frozenset({"guard"})
 
 
 def find(argument: str | None) -> Path:
@@ -107,8 +108,7 @@ class _Loading:
     def job(self, name: str, defaults: Defaults) -> Job | None:
         steps = ("jobs", name)
         data = self.sheet.mapping(steps)
-        reserved = self.validate(Reserved, steps, _only(data, RESERVED))
-        options = None
+        options, own = None, _GUARD  # whose words belong to the kind
         if (cls := self.kind(steps, self.kinds.jobs)) is not None:
             own = frozenset(option(field.name) for field in fields(cls))
             rest = _without(data, RESERVED - own)
@@ -117,6 +117,7 @@ class _Loading:
             faults = sound_faults(cls, rest, self.base) if options is None else cross_faults(options)
             for way, message in faults:
                 self.sheet.fault((*steps, *way), message)
+        reserved = self.validate(Reserved, steps, _only(data, RESERVED - own))
         return reserved and _job(name, reserved, defaults, options)
 
     def kind(self, steps: Steps, family: Family) -> type[Any] | None:
@@ -155,15 +156,14 @@ def _without(data: Mapping[str, Any], keys: frozenset[str]) -> dict[str, Any]:
 
 
 def _job(name: str, reserved: Reserved, defaults: Defaults, options: Any) -> Job:
-    own = getattr(options, "guard", None)
-    guard = own if isinstance(own, Guard) else reserved.guard
+    guard: Guard = getattr(options, "guard", reserved.guard)
     catch_up = reserved.catch_up or defaults.catch_up or CATCH_UP
     return Job(
         name=name,
         kind=reserved.kind,
         when=reserved.when,
         options=options,
-        mode=reserved.mode or "apply",
+        mode=getattr(options, "mode", reserved.mode) or "apply",
         guard=guard.over(defaults.guard).over(BUILT_IN_GUARD),
         jitter=reserved.jitter,
         catch_up=None if catch_up == "never" else catch_up,

@@ -220,7 +220,8 @@ def _choice(words: tuple[str, ...]) -> Scalar:
         hint = did_you_mean(value, words) if isinstance(value, str) else ""
         raise ValueError(f"expected {' or '.join(words)}{hint}")
 
-    return Scalar(parse, " or ".join(f"`{word}`" for word in words))
+    *first, last = [f"`{word}`" for word in words]
+    return Scalar(parse, f"{', '.join(first)} or {last}" if first else last)
 
 
 def option(name: str) -> str:
