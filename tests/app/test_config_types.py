@@ -154,6 +154,7 @@ def test_a_model_raises_nothing_but_validation_errors_that_name_a_place(cls: Any
         ("1e3", 1000.0),
         (".5", 0.5),
         ("-.inf", float("-inf")),
+        (".INF", float("inf")),
         ("true", True),
         ("~", None),
         ("2027-06-30", date(2027, 6, 30)),

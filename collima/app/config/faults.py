@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from collima.core.errors import ConfigError
 
-LONGEST = 80  # characters of a key that are shown
+LONGEST_KEY, LONGEST_MESSAGE = 80, 600  # characters that are shown
 
 Steps: TypeAlias = tuple[str | int, ...]
 """The way from the top of the file: keys, and positions in lists counted from 0."""
@@ -26,7 +26,7 @@ class Fault:
     def told(self, path: Path) -> str:
         """One line, whatever is in the file."""
         place = f"{path}:{self.line}:{self.column}" if self.line else str(path)
-        return ": ".join(part for part in (place, self.where, self.message) if part)
+        return ": ".join(part for part in (place, self.where, shown(self.message, LONGEST_MESSAGE)) if part)
 
 
 class Invalid(ConfigError):
@@ -42,12 +42,13 @@ def written(steps: Steps) -> str:
     """`jobs.sympa-lists.rosters[1].guard`."""
     text = ""
     for step in steps:
-        text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{_shown(step)}"
+        text += f"[{step}]" if isinstance(step, int) else f"{'.' if text else ''}{shown(step, LONGEST_KEY)}"
     return text
 
 
-def _shown(key: str) -> str:
-    short = key if len(key) <= LONGEST else f"{key[:LONGEST]}…"
+def shown(text: str, longest: int) -> str:
+    """Text from the file on one line: cut, and its control characters escaped."""
+    short = text if len(text) <= longest else f"{text[:longest]}…"
     return short if short.isprintable() else repr(short)[1:-1]
 
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from collima.app.config.between import cross_faults, sound_faults
 from collima.app.config.checks import references, waits
 from collima.app.config.faults import Fault, Invalid, Steps, did_you_mean
 from collima.app.config.model import CATCH_UP, Config, Connector, Defaults, Job, Kind, Reports, Reserved, Top
-from collima.app.config.schema import cross_faults, model, sound_faults
+from collima.app.config.schema import model
 from collima.app.config.sheet import Sheet
 from collima.app.config.types import option
+from collima.app.config.yaml import LARGEST
 from collima.app.kinds import KINDS, Family, Kinds
 from collima.core.errors import ConfigError
 from collima.core.options import BUILT_IN_GUARD, Guard
@@ -37,7 +39,10 @@ def find(argument: str | None) -> Path:
     if named := argument or os.environ.get("COLLIMA_CONFIG"):
         return Path(named)
     for place in PLACES:
-        if place.exists():
+        try:
+            if place.exists():
+                return place
+        except PermissionError:  # of its folder: `load` says so
             return place
     raise ConfigError(f"there is no {PLACES[0]} here and no {PLACES[1]}: name one with --config FILE")
 
@@ -45,7 +50,8 @@ def find(argument: str | None) -> Path:
 def load(path: Path, kinds: Kinds = KINDS) -> Config:
     """Raises Invalid with every fault."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = getattr(err, "strerror", None) or "not a file name"
         raise Invalid(path, [Fault(0, 0, "", f"cannot be read: {reason}")]) from err

@@ -24,6 +24,7 @@ from ruamel.yaml.events import (
 )
 
 from collima.app.config.faults import Fault, Steps, written
+from collima.app.config.scalars import resolve
 from collima.app.config.traps import explain
 
 Plain: TypeAlias = "dict[str, Plain] | list[Plain] | str | int | float | bool | date | None"
@@ -35,13 +36,6 @@ MOST = 200_000  # values, with every alias written out
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _ODD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufeff]")  # from escapes
 _COMMENT = re.compile(r"(?:^|\s)#.*")
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOL = {word: word.lower() == "true" for word in ("true", "True", "TRUE", "false", "False", "FALSE")}
-_INT = re.compile(r"[-+]?[0-9]{1,100}|0o[0-7]{1,100}|0x[0-9a-fA-F]{1,100}", re.ASCII)
-_FLOAT = re.compile(
-    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-)
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ANCHOR = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
@@ -95,7 +89,7 @@ class Broken(Exception):
 def decode(raw: bytes) -> str:
     """The text of a file. Raises Broken."""
     if len(raw) > LARGEST:
-        raise Broken(Fault(1, 1, "", f"the file has {len(raw)} bytes, more than {LARGEST}: it is no schedule"))
+        raise Broken(Fault(1, 1, "", f"the file has more than {LARGEST} bytes: it is no schedule"))
     if raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
         raise Broken(Fault(1, 1, "", "the file begins with a byte order mark: save it as UTF-8 without BOM"))
     try:
@@ -194,13 +188,11 @@ class _Composer:
         elif not plain and (odd := _ODD.search(text)):
             self.fault(mark, steps, f"an escape for U+{ord(odd[0]):04X}: take it out")
         if plain and event.tag is None:
-            value = _resolve(text)
-            if value is text and _DATE.fullmatch(text):
-                try:
-                    value = date.fromisoformat(text)
-                except ValueError:
-                    self.fault(mark, steps, f"{text} is not in the calendar")
-                    value = None
+            try:
+                value = resolve(text)
+            except ValueError as err:
+                self.fault(mark, steps, str(err))
+                value = None
         return Node(value, mark, text, plain, self.flow > 0, Mark(event.end_mark.line + 1, event.end_mark.column + 1))
 
     def before(self, mark: Mark) -> Mark:
@@ -274,16 +266,3 @@ class _Composer:
 
 def _start(event: Any) -> Mark:
     return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
-
-
-def _resolve(text: str) -> Plain:
-    """The core schema of YAML 1.2 (chapter 10.3) for a scalar without quotes."""
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if not (text[0].isdigit() or text[0] in "+-."):
-        return text
-    if _INT.fullmatch(text):
-        return int(text, 0) if text.startswith(("0o", "0x")) else int(text)
-    return float(text.replace(".inf", "inf").replace(".nan", "nan")) if _FLOAT.fullmatch(text) else text
