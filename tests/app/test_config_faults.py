@@ -99,6 +99,19 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(path: str, reason: 
     assert faults_of(tmp_path / path) == [f"{tmp_path / path}: cannot be read: {reason}"]
 
 
+def test_checks_between_options_end_at_one_that_cannot_be_read(tmp_path: Path) -> None:
+    shutil.copy(next(path for path in FILES if path.stem == "two-stanzas-with-one-name"), tmp_path / "schedules.yaml")
+    path = tmp_path / "schedules.yaml"
+    text = path.read_text("utf-8")
+
+    path.write_text(text.replace("    rosters:", "    rosters: 12\n    renamed:"))
+
+    assert [fault.partition(": ")[2] for fault in faults_of(path)] == [
+        "jobs.lists.rosters: expected a mapping of keys and values, found a number",
+        "jobs.lists.renamed: expected a mapping of keys and values, found a list",
+    ]
+
+
 def test_odd_keys_are_shown_on_one_line(tmp_path: Path) -> None:
     path = tmp_path / "schedules.yaml"
     path.write_text('version: 1\nkeep: {"a\\nb": {c: }}\nreports: {' + "x" * 500 + ": 1}\n")

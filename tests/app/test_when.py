@@ -56,6 +56,7 @@ def test_a_manual_job_has_no_cron_line() -> None:
         "60 * * * *",
         "0 24 * * *",
         "0 0 30 2 *",
+        "0 0 */29 2 mon#2",
         "0 0 * * mon-",
         "٣ 5 * * *",
         "@daily",
