@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from collima.app.report import Letterhead
 from collima.app.result_json import stored
 from collima.core.decide import Task
 from collima.core.engine import Desk
-from collima.core.errors import ConfigError, SourceError
+from collima.core.errors import ConfigError, blaming
 from collima.core.guard import Whole
 from collima.core.ports import Context, Journal, Registry
 from collima.core.result import Result
@@ -35,20 +35,13 @@ def desk(config: Config, journal: Journal, progress: Callable[[str, int, int], N
     return plain if progress is None else Desk(journal, utc_now, stored, config.hash, progress)
 
 
-def connector(config: Config, name: str) -> AbstractContextManager[Any]:
-    """A live session on a connector. A SourceError that leaves it says whose it is."""
-
-    @contextmanager
-    def session() -> Iterator[Any]:
-        options = config.connector(name).options
-        try:
-            with options.open() as live:
-                yield live
-        except SourceError as err:
-            err.connector = err.connector or name
-            raise
-
-    return session()
+@contextmanager
+def connector(config: Config, name: str) -> Iterator[Any]:
+    """A live session on a connector. A SourceError while opening says whose it is."""
+    with ExitStack() as stack:
+        with blaming(name):
+            session = stack.enter_context(config.connector(name).options.open())
+        yield session
 
 
 def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:

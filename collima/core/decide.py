@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Generic
 
 from collima.core import guard
+from collima.core.errors import blaming
 from collima.core.model import TAKING, D, Finding, Key, Plan, Reading, Verdict
 from collima.core.ports import Job, Place, Record, S
 from collima.core.result import SourceResult
@@ -41,7 +42,8 @@ def decide(
     task: Task[S, D], record: Record, plan: Plan[D], place: Place | None, now: datetime, *, undoing: bool = False
 ) -> Decision[D]:
     sources, doubts, unproven = _weigh(plan, record, task.whole)
-    estranged = estranged_from(place, record)
+    with blaming(task.job.target):
+        estranged = estranged_from(place, record)
     doubts.extend(filter(None, [*plan.doubts, estranged]))
     if doubts and sources and not undoing:
         sources = tuple(

@@ -11,7 +11,7 @@ from typing import Any
 
 from collima.core import guard
 from collima.core.decide import Decision, Task, decide, estranged_from
-from collima.core.errors import CollimaError, ConfigError, SourceError, Stopped
+from collima.core.errors import CollimaError, ConfigError, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
 from collima.core.outcome import Told, tell
 from collima.core.ports import Clock, Job, Journal, Mark, Place, Record, S, Waiting
@@ -205,7 +205,10 @@ def _carry_out(
             desk.progress("apply", len(told.done) + len(told.failures), len(go))
         told.findings.extend(job.verify(seen, told.done))
     elif whole and plan.claims and place and place.mark() is None:
-        place.leave_mark(record.advance())
+        try:
+            place.leave_mark(record.advance())
+        except Refused as err:
+            told.findings.append(Finding("warning", "", "mark-not-left", str(err)))
     return told
 
 

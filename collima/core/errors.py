@@ -12,6 +12,9 @@ A hold is a result, not an error. A connector translates once, at its border, wi
 A message says who, what, how many, the limit, and what to do; it carries no secret and no personal data.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class CollimaError(Exception):
     transient = False
@@ -46,3 +49,13 @@ class Busy(CollimaError):
 
 class Stopped(CollimaError):
     transient = True
+
+
+@contextmanager
+def blaming(connector: str) -> Iterator[None]:
+    """A SourceError that leaves the block says whose it is, unless it knows already."""
+    try:
+        yield
+    except SourceError as err:
+        err.connector = err.connector or connector
+        raise

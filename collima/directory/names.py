@@ -44,17 +44,16 @@ class NameTemplate:
 
 
 def fold(text: str, rule: NameRule) -> str:
-    """The name that the target gets: lower case without accents, `-` for what it does not allow.
+    """The name that the target gets: lower case without accents, `-` for what it does not allow, the ends trimmed.
 
     Raises ValueError, with the reason, when that is no name there.
     """
     letters = unicodedata.normalize("NFKD", text.lower().translate(_LETTERS)).lower()
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter)).translate(_LETTERS)
     name = re.sub("-{2,}", "-", re.sub(f"[^{rule.allowed}]", "-", plain)).strip("-")
+    name = re.sub(f"^[^{rule.first}]+", "", name)
     if not name:
         raise ValueError(f"nothing is left of {text!r} in letters that the target allows")
-    if name in {".", ".."} or not re.match(f"[{rule.first}]", name):
-        raise ValueError(f"{name!r} begins with {name[0]!r}, which the target does not allow")
     if len(name) > rule.longest:
         raise ValueError(f"{name!r} has {len(name)} characters; the target allows {rule.longest}")
     for suffix in rule.reserved:

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collima.core import guard
-from collima.core.errors import SourceError
+from collima.core.errors import SourceError, blaming
 from collima.core.model import Change, Finding, Key, Limit, Outcome, Plan, Subject
 from collima.core.options import Duration, Guard
 from collima.core.ports import Context, Edit, Id, Owned, Place, Roster, Rosters
@@ -68,31 +68,34 @@ class Sync:
     def read(self) -> Iterator[Seen]:
         options, connect = self.options, self.context.connect
         with connect(options.source) as directory, connect(options.target) as rosters:
-            owned = self._owned(rosters)
-            yield self._read(directory, rosters, owned)
+            yield self._read(directory, rosters)
 
     def _owned(self, rosters: Rosters) -> Mapping[str, Owned]:
         owned = self.context.registry.owned(self.target)
         if owned and not rosters.exists():
-            error = SourceError(
+            raise SourceError(
                 f"{self.target}: the place of its {len(owned)} rosters is gone (not mounted?), nothing was changed; "
                 "make it again if it is meant to start anew"
             )
-            error.connector = self.target
-            raise error
         return owned
 
-    def _read(self, directory: Directory, rosters: Rosters, owned: Mapping[str, Owned]) -> Seen:
-        wishes = expand(self.options, directory, rosters.rule)
-        filters = tuple(dict.fromkeys(wish.filter for wish in wishes.good))
-        people = directory.people(Question(self.options.among, filters, (self.options.attribute,)))
+    def _read(self, directory: Directory, rosters: Rosters) -> Seen:
+        options = self.options
+        with blaming(options.target):
+            owned = self._owned(rosters)
+        with blaming(options.source):
+            wishes = expand(options, directory, rosters.rule)
+            filters = tuple(dict.fromkeys(wish.filter for wish in wishes.good))
+            people = directory.people(Question(options.among, filters, (options.attribute,)))
+        with blaming(options.target):
+            have = rosters.read([wish.name for wish in wishes.good])
         return Seen(
             rosters=rosters,
-            have=rosters.read([wish.name for wish in wishes.good]),
+            have=have,
             owned=owned,
             wishes=wishes,
             people=people,
-            population=population(people.values(self.options.attribute), rosters.identify, self.options.own_domains),
+            population=population(people.values(options.attribute), rosters.identify, options.own_domains),
             answers=dict(zip(filters, people.answers, strict=True)),
         )
 
@@ -126,7 +129,7 @@ class Sync:
         gone = self._gone(seen)
         findings.extend(_frozen_finding(name, seen.owned[name], now) for name in sorted(gone))
         return Plan(
-            readings=(seen.people.reading,),
+            readings=(replace(seen.people.reading, connector=self.options.source),),
             subjects=tuple(subjects),
             changes=tuple(changes),
             findings=tuple(findings),
@@ -218,10 +221,10 @@ class Sync:
 
     @contextmanager
     def invert(self, done: Collection[Key]) -> Iterator[tuple[Seen, Plan[Member]]]:
-        with self.context.connect(self.options.target) as rosters:
-            names = sorted({key.subject for key in done})
-            have = rosters.read(names)
-            seen = Seen(rosters, have, self._owned(rosters), Wishes((), (), frozenset(), frozenset()))
+        with self.context.connect(self.target) as rosters:
+            with blaming(self.target):
+                have = rosters.read(sorted({key.subject for key in done}))
+                seen = Seen(rosters, have, self._owned(rosters), Wishes((), (), frozenset(), frozenset()))
             yield seen, self._way_back(seen, done)
 
     def _way_back(self, seen: Seen, done: Collection[Key]) -> Plan[Member]:

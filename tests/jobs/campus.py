@@ -12,7 +12,6 @@ from collima.app.result_json import stored
 from collima.core import engine
 from collima.core.decide import Task
 from collima.core.engine import Desk, Order
-from collima.core.errors import SourceError
 from collima.core.guard import Whole
 from collima.core.options import BUILT_IN_GUARD, Guard
 from collima.core.ports import Context
@@ -20,7 +19,8 @@ from collima.core.result import Result, SubjectResult
 from collima.directory.filters import parse, template
 from collima.state import open_state
 from connectors.ldif import Ldif
-from jobs.roster_sync import RosterSync, Stanza
+from jobs.roster_sync import RosterSync
+from jobs.roster_sync.options import Stanza
 from tests.contracts.memory import MemoryRosters
 
 TARGET, SOURCE = "lists", "people"
@@ -105,17 +105,7 @@ class Campus:
         )
 
     def connect(self, name: str) -> AbstractContextManager[Any]:
-        @contextmanager
-        def session() -> Iterator[Any]:
-            opened = Ldif(file=self.folder / "people.ldif").open() if name == SOURCE else self.target.open()
-            try:
-                with opened as live:
-                    yield live
-            except SourceError as err:
-                err.connector = err.connector or name
-                raise
-
-        return session()
+        return Ldif(file=self.folder / "people.ldif").open() if name == SOURCE else self.target.open()
 
     def run(self, job: RosterSync, *, name: str = "sympa-lists", watch: bool = False, **order: Any) -> Result:
         asked = Order(**({"who": "anna", "reason": "because"} | order))

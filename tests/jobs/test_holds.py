@@ -1,4 +1,4 @@
-"""Holds, approval, undo, grace, states in doubt: the engine on real people and a real state, in the contract's words."""
+"""Holds, approval, undo, grace, states in doubt: the engine in the words of the contract."""
 
 import shutil
 from dataclasses import replace

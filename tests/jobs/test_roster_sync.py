@@ -8,7 +8,7 @@ import pytest
 from collima.core.errors import ConfigError
 from collima.core.options import Address, Person
 from collima.directory.filters import parse
-from jobs.roster_sync import Every
+from jobs.roster_sync.options import Every
 from tests.jobs.campus import Campus, codes, person, place, staff, stanza, subject
 
 
@@ -104,7 +104,6 @@ def test_else_our_own_domains_decide_and_then_the_alphabet(campus: Campus) -> No
 
 def test_every_takes_all_addresses(campus: Campus) -> None:
     campus.people(person("a", employeeType="PO", mail=["b@unimore.it", "A@Unimore.it"]), others())
-    campus.account("a@unimore.it")
     campus.run(campus.job(stanza(), address=Every(every="unimoreMail")))
     assert campus.members("docenti") == ["A@Unimore.it", "b@unimore.it"]
 
@@ -114,9 +113,9 @@ def test_who_has_no_address_a_bad_one_or_no_account_is_counted(campus: Campus) -
         person("a", employeeType="PO"),
         person("b", employeeType="PO", mail=()),
         person("c", employeeType="PO", mail="no address"),
-        person("d", employeeType="PO", mail="x,y@unimore.it"),
         others(),
     )
+    campus.records.append(person("d", employeeType="PO", mail="x,y@unimore.it"))
     campus.records.append(person("e", employeeType="PO", mail="nobody@unimore.it"))
     (campus.folder / "people.ldif").write_text("".join(campus.records))
     result = campus.run(campus.job(stanza()))
@@ -250,7 +249,7 @@ def test_an_ou_of_dots_and_slashes_never_leaves_the_folder(campus: Campus) -> No
     searched = {"p": parse("(objectClass=organizationalUnit)")}
     campus.people(place("../x", departmentNumber="1"), person("x", departmentNumber="1"), others())
     result = campus.run(campus.job(stanza("{p.ou}", "(departmentNumber={p.departmentNumber})", for_each=searched)))
-    assert all("/" not in s.name and not s.name.startswith(".") for s in result.subjects)
+    assert [s.name for s in result.subjects] == ["x"]
 
 
 # ---- what is no longer named
