@@ -10,7 +10,7 @@ from sqlalchemy.engine import Row
 from collima.core.guard import fingerprint as hashed
 from collima.core.model import Key
 from collima.core.ports import Waiting
-from collima.state.keys import Ticket, add, among, columns, key, order
+from collima.state.keys import Ticket, add, columns, each, key, order
 from collima.state.tables import approval_keys, approvals, fingerprints, hold_keys, holds
 
 WEEK = timedelta(days=7) // timedelta(microseconds=1)
@@ -60,14 +60,15 @@ def approve(
 def use_up(connection: Connection, ticket: Ticket, keys: Collection[Key], ending: str, now: int) -> None:
     """Ends the open approvals of these keys: `done`, or `unwanted`."""
     mine = select(approvals.c.id).where(ticket.of(approvals), approvals.c.undoes == ticket.undoes)
-    open_ = connection.scalars(mine.where(approvals.c.at >= now - WEEK)).all()
-    if not open_:
-        return
-    for these in among(approval_keys, keys):
-        connection.execute(
-            update(approval_keys)
-            .where(approval_keys.c.approval.in_(open_), these, approval_keys.c.ended.is_(None))
-            .values(ended=now, ending=ending)
+    for approval in connection.scalars(mine.where(approvals.c.at >= now - WEEK)).all():
+        ending_now = update(approval_keys).values(ended=now, ending=ending)
+        each(
+            connection,
+            ending_now,
+            approval_keys,
+            keys,
+            approval_keys.c.approval == approval,
+            approval_keys.c.ended.is_(None),
         )
 
 
