@@ -32,14 +32,18 @@ Comparison = Present | Equal | GreaterOrEqual | LessOrEqual | Substrings
 
 
 class Truth(NamedTuple):
-    """For whom a filter is true and false, and of whom it cannot be told here. For the rest it is Undefined."""
+    """What is sure of a filter, each a set of people.
+
+    Who is neither in `true` nor in `untrue` is for the server to say; who is in `untrue` and `unfalse` is Undefined.
+    """
 
     true: int
+    untrue: int  # false or Undefined
     false: int
-    unsure: int
+    unfalse: int  # true or Undefined
 
 
-_UNDEFINED = Truth(0, 0, 0)
+_UNSURE = Truth(0, 0, 0, 0)
 
 
 class _Prepared(NamedTuple):
@@ -79,53 +83,58 @@ class Logic:
         return known
 
     def _weigh(self, filter: Filter) -> Truth:
+        everyone = self._everyone
         match filter:
             case And(operands):
-                true, false, unsure = self._everyone, 0, 0
+                true, untrue, false, unfalse = everyone, 0, 0, everyone
                 for operand in map(self.truth, operands):
-                    true, false, unsure = true & operand.true, false | operand.false, unsure | operand.unsure
-                return Truth(true, false, unsure & ~false)
+                    true, untrue = true & operand.true, untrue | operand.untrue
+                    false, unfalse = false | operand.false, unfalse & operand.unfalse
+                return Truth(true, untrue, false, unfalse)
             case Or(operands):
-                true, false, unsure = 0, self._everyone, 0
+                true, untrue, false, unfalse = 0, everyone, everyone, 0
                 for operand in map(self.truth, operands):
-                    true, false, unsure = true | operand.true, false & operand.false, unsure | operand.unsure
-                return Truth(true, false, unsure & ~true)
+                    true, untrue = true | operand.true, untrue & operand.untrue
+                    false, unfalse = false & operand.false, unfalse | operand.unfalse
+                return Truth(true, untrue, false, unfalse)
             case Not(operand):
                 inner = self.truth(operand)
-                return Truth(inner.false, inner.true, inner.unsure)
+                return Truth(inner.false, inner.unfalse, inner.true, inner.untrue)
             case Approx() | Extensible():
-                return Truth(0, 0, self._everyone)
+                return _UNSURE
             case _:
                 try:
                     return self._compare(filter)
                 except Unsure:
-                    return Truth(0, 0, self._everyone)
+                    return _UNSURE
                 except Invalid:
-                    return _UNDEFINED
+                    return Truth(0, everyone, 0, everyone)
 
     def _compare(self, item: Comparison) -> Truth:
         base, options = _split(item.attribute)
         type_ = self._schema.type(base)
         if type_ is None or not self._schema.exact or type_.oid in _COMPUTED or (type_.operational and options):
             raise Unsure
+        undefined = Truth(0, self._everyone, 0, self._everyone)
         if isinstance(item, Present):
-            visible = self._visible(type_, options)
+            visible, all_seen = self._visible(type_, options)
             true = people([bearer for _, column in visible for bearer in column.bearers()], self._size)
-            return Truth(true, self._everyone ^ true, 0)
+            return self._sorted(true, 0, all_seen=all_seen)
         if type_.oid == _OBJECT_CLASS:
             if not isinstance(item, Equal):
-                return _UNDEFINED
+                return undefined
             wanted: bytes | Callable[[bytes], bool] = self._object_class(item.value)
             rule = None
         else:
             rule = _rule(item, type_, self._schema)
             if rule is None:
-                return _UNDEFINED
+                return undefined
             wanted = _wanted(item, rule)
+        visible, all_seen = self._visible(type_, options)
         bearers: list[Bearer] = []
         unsure: list[Bearer] = []
-        for theirs, column in self._visible(type_, options):
-            if _rules(theirs) != _rules(type_):
+        for theirs, column in visible:
+            if theirs.peculiar:
                 raise Unsure
             prepared = self._prepare(column, rule)
             unsure += prepared.unsure
@@ -133,21 +142,35 @@ class Logic:
                 bearers += prepared.bearers.get(wanted, ())
             else:
                 bearers += [bearer for value, some in prepared.bearers.items() if wanted(value) for bearer in some]
-        true = people(bearers, self._size)
-        doubtful = people(unsure, self._size) & ~true
-        return Truth(true, self._everyone ^ true ^ doubtful, 0 if self._whole else doubtful)
+        return self._sorted(people(bearers, self._size), people(unsure, self._size), all_seen=all_seen)
 
-    def _visible(self, type_: AttributeType, options: frozenset[str]) -> list[tuple[AttributeType, Column]]:
-        """The columns that a filter on this speaks of. Raises Unsure when some may be hidden from the reading."""
-        found = []
-        for member in self._schema.family(type_.oid):
-            columns = [column for theirs, column in self._columns.get(member.oid, ()) if theirs >= options]
-            if not columns and not self._whole:
-                raise Unsure
-            found += [(member, column) for column in columns]
+    def _sorted(self, true: int, unsure: int, *, all_seen: bool) -> Truth:
+        """For whom a comparison holds, and whose values cannot be compared here."""
+        others = self._everyone ^ true
+        false = others & ~unsure
+        if self._whole:  # nobody can compare them: Undefined
+            return Truth(true, others, false, self._everyone ^ false)
+        return Truth(true, false, false if all_seen else 0, true)
+
+    def _visible(
+        self, type_: AttributeType, options: frozenset[str]
+    ) -> tuple[list[tuple[AttributeType, Column]], bool]:
+        """The columns that a filter on this speaks of, and whether none of them can be hidden from the reading.
+
+        Raises Unsure when the attribute itself was never seen: it is absent, or hidden, or it may be searched but not
+        read. Of a subtype never seen (`name` has a dozen) the latter is left aside: it can make nothing true.
+        """
         if not self._whole and not all(option.startswith("lang-") and option[-1] != "-" for option in options):
             raise Unsure  # ranges of languages, and options that the server may not know
-        return found
+        found = []
+        all_seen = True
+        for member in self._schema.family(type_.oid):
+            columns = [column for theirs, column in self._columns.get(member.oid, ()) if theirs >= options]
+            all_seen = all_seen and (bool(columns) or self._whole)
+            found += [(member, column) for column in columns]
+        if not found and not self._whole:
+            raise Unsure
+        return found, all_seen
 
     def _prepare(self, column: Column, rule: Rule | None) -> _Prepared:
         """By the rule of its attribute; None is objectClass's."""
@@ -180,10 +203,6 @@ class Logic:
 def _split(description: str) -> tuple[str, frozenset[str]]:
     base, *options = description.lower().split(";")
     return base, frozenset(options)
-
-
-def _rules(type_: AttributeType) -> tuple[str, str, str]:
-    return type_.equality, type_.ordering, type_.substrings
 
 
 def _rule(item: Comparison, type_: AttributeType, schema: Schema) -> Rule | None:

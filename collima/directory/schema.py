@@ -27,7 +27,9 @@ class AttributeType:
     ordering: str = ""
     substrings: str = ""
     operational: bool = False
-    extended: bool = False  # by X-ORDERED: its values bear numbers that comparisons skip
+    peculiar: bool = False
+    """Its values bear numbers that comparisons skip (X-ORDERED), or its rules are not its supertype's: slapd then looks
+    it up in the supertype's index, by the wrong rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +112,21 @@ class Schema:
             here = self._types.get(here.supertype.lower())
 
     def _inherit(self, type: AttributeType) -> AttributeType:
-        line = tuple(self._line(type))
-
+        above = self._types.get(type.supertype.lower())
+        if above is None or type.oid in {higher.oid for higher in self._line(above)}:
+            return replace(type, supertype="")
+        above = self._inherit(above)
+        rules = (type.equality, type.ordering, type.substrings)
+        theirs = (above.equality, above.ordering, above.substrings)
+        equality, ordering, substrings = (own or other for own, other in zip(rules, theirs, strict=True))
         return replace(
             type,
-            supertype=line[1].oid if len(line) > 1 else "",
-            syntax=next((above.syntax for above in line if above.syntax), ""),
-            equality=next((above.equality for above in line if above.equality), ""),
-            ordering=next((above.ordering for above in line if above.ordering), ""),
-            substrings=next((above.substrings for above in line if above.substrings), ""),
+            supertype=above.oid,
+            syntax=type.syntax or above.syntax,
+            equality=equality,
+            ordering=ordering,
+            substrings=substrings,
+            peculiar=type.peculiar or above.peculiar or (equality, ordering, substrings) != theirs,
         )
 
     def _above(self, bottom: ObjectClass) -> Iterable[ObjectClass]:
@@ -166,7 +174,7 @@ def read(attribute_types: Iterable[str], object_classes: Iterable[str], matching
             ordering=rule(words, "ORDERING"),
             substrings=rule(words, "SUBSTR"),
             operational=_first(words, "USAGE") not in {"", "userApplications"},
-            extended="X-ORDERED" in words,
+            peculiar="X-ORDERED" in words,
         )
         for words in filter(None, map(_description, attribute_types))
     ]

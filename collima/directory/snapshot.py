@@ -61,7 +61,7 @@ class Snapshot:
     def answer(self, filter: Filter) -> int | None:
         """Who matches; None when only the server can say. The reading must have asked for the filter's attributes."""
         truth = self._logic.truth(filter)
-        return None if truth.unsure else truth.true
+        return truth.true if truth.true | truth.untrue == self.everyone else None
 
     def values(self, attribute: str) -> Sequence[tuple[str, ...]]:
         """See `People.values`. KeyError for an attribute that was not asked for."""
