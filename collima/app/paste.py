@@ -2,7 +2,6 @@
 
 import shlex
 from dataclasses import dataclass
-from datetime import date
 
 REASON = "--reason '…'"
 """A reason is a person's own: it is left to be filled in."""
@@ -24,9 +23,6 @@ class Commands:
     def approve(self, job: str, fingerprint: str) -> str:
         words = ("collima", "undo", self.undoes) if self.undoes else ("run-job", job)
         return f"{self._line(*words, '--approve', fingerprint)} {REASON}"
-
-    def pause(self, job: str, until: date) -> str:
-        return f"{self._line('collima', 'pause', job, '--until', until.isoformat())} {REASON}"
 
     def _line(self, *words: str) -> str:
         return shlex.join([*words, *(["--config", self.config] if self.config else [])])

@@ -230,7 +230,7 @@ class Record(Protocol):
         """No stanza names them any more. Keeps the date of those already frozen."""
 
     def rename(self, target: str, old: str, new: str) -> None:
-        """Ownership, history, holds and absences of roster `old` are those of `new` from now on."""
+        """Ownership, history and absences of roster `old` are those of `new`; its holds are planned anew."""
 
     def advance(self) -> Mark:
         """The next sequence, stored before the target's mark is written."""

@@ -8,7 +8,7 @@ from collima.core.errors import ConfigError, StateError
 from collima.core.ports import Owned
 from collima.state.clock import maybe
 from collima.state.keys import NAMES, add, batches
-from collima.state.tables import rosters
+from collima.state.tables import absences, changes, rosters, runs, undone
 
 
 def owned(connection: Connection, target: str) -> Mapping[str, Owned]:
@@ -58,7 +58,10 @@ def retire(connection: Connection, target: str, roster: str) -> bool:
 
 
 def rename(connection: Connection, target: str, old: str, new: str) -> None:
-    """Who managed `old` manages `new`. Raises ConfigError when nobody did, or somebody manages `new`."""
+    """Who managed `old` manages `new`, and what is on record of `old` is of `new`; its holds end (they name `old`).
+
+    Raises ConfigError when nobody did, or somebody manages `new`.
+    """
     present = owned(connection, target)
     if old not in present:
         raise ConfigError(f"{target}: nobody manages {old}")
@@ -67,3 +70,8 @@ def rename(connection: Connection, target: str, old: str, new: str) -> None:
     connection.execute(
         update(rosters).where(rosters.c.target == target, rosters.c.roster == old).values(roster=new, frozen=None)
     )
+    mine = select(runs.c.id).where(runs.c.job == present[old].job, runs.c.target == target)
+    connection.execute(update(changes).where(changes.c.subject == old, changes.c.run.in_(mine)).values(subject=new))
+    for table in (absences, undone):
+        here = (table.c.job == present[old].job, table.c.target == target, table.c.subject == old)
+        connection.execute(update(table).where(*here).values(subject=new))

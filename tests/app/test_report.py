@@ -80,8 +80,6 @@ To paste
     collima show 01JDF3Z8QK
   approve what waits:
     run-job sympa-lists --approve 3f2a9c0d41b7e865 --reason '…'
-  stop this job for a while:
-    collima pause sympa-lists --until 2026-12-01 --reason '…'
 
 --
 2026-11-24 03:30 CET · run 01JDF3Z8QK · read 1.2 s, plan 0.3 s, apply 4.0 s
@@ -168,7 +166,7 @@ def test_a_failed_source_is_told_once() -> None:
     told = text(results.source_failed())
     assert told.count("did not answer") == 1
     assert "Nothing was changed." in told
-    assert "collima pause sympa-lists" in told
+    assert "collima show" in told
     assert "--approve" not in told
 
 

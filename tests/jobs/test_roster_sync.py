@@ -292,6 +292,7 @@ def test_a_renamed_roster_keeps_its_owner_and_history(campus: Campus) -> None:
     assert (result.state, codes(result)) == ("in-sync", [])
     with campus.desk() as desk:
         assert {name: o.job for name, o in desk.journal.owned("lists").items()} == {"professori": "sympa-lists"}
+        assert desk.journal.archive.since("sympa-lists", "lists", "professori", "p0@unimore.it")
 
 
 def test_a_roster_belongs_to_the_job_that_ran_it_first_even_without_a_change(campus: Campus) -> None:

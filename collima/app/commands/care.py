@@ -4,8 +4,10 @@ from argparse import Namespace
 
 from rich.console import Console
 
-from collima.app import wiring
+from collima.app import reference, wiring
 from collima.app.commands import as_json, opened
+from collima.app.config.faults import did_you_mean
+from collima.app.kinds import KINDS, load_kind
 from collima.app.terminal import table
 from collima.core.errors import ConfigError
 from collima.core.options import address
@@ -78,3 +80,43 @@ def purge(arguments: Namespace) -> int:
     else:
         print("deleted: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
     return 0
+
+
+def kinds(arguments: Namespace) -> int:
+    if arguments.kind:
+        return _kind(arguments)
+    families = (("connector", KINDS.connectors), ("job", KINDS.jobs))
+    rows = [
+        (sort, name, _first(reference.about(family.load(name))) if name in family.built else "not built yet")
+        for sort, family in families
+        for name in family.names
+    ]
+    if arguments.json:
+        as_json([{"sort": sort, "kind": name, "about": told} for sort, name, told in rows])
+    else:
+        table(Console(), ["", "kind", "about"], rows)
+    return 0
+
+
+def _kind(arguments: Namespace) -> int:
+    try:
+        cls = load_kind(arguments.kind)
+    except KeyError as err:
+        known = {*KINDS.connectors.names, *KINDS.jobs.names}
+        raise ConfigError(f"there is no kind {arguments.kind!r}{did_you_mean(arguments.kind, known)}") from err
+    if cls is None:
+        raise ConfigError(f"the kind {arguments.kind} is not built yet")
+    options = reference.options(cls)
+    if arguments.json:
+        as_json([{"name": o.name, "written": o.written, "required": o.required, "about": o.doc} for o in options])
+        return 0
+    console = Console()
+    console.print(reference.about(cls), highlight=False, markup=False)
+    rows = [(o.name, o.written, "required" if o.required else o.default, o.doc) for o in options]
+    table(console, ["option", "written as", "default", "about"], rows)
+    return 0
+
+
+def _first(text: str) -> str:
+    """The first sentence."""
+    return text.split("\n\n", maxsplit=1)[0].replace("\n", " ").split(". ")[0].removesuffix(".")

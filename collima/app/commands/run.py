@@ -116,7 +116,7 @@ def _tell(result: Result, arguments: Namespace, undoes: str = "") -> None:
         as_json(document(result))
     else:
         draw(Console(), result, Commands(arguments.config or "", undoes=undoes))
-    if result.state == "busy":
+    if result.state == "busy" and arguments.json:  # the object has no place for the cause
         print(f"{result.job}: {result.cause}", file=sys.stderr)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from collima.app.paste import Commands
@@ -14,7 +14,6 @@ from collima.core.text import discreet, line
 
 _LONGEST = 300  # characters of one text
 _EXAMPLES = 3  # findings of one code, errors of one subject
-_PAUSE = timedelta(days=7)  # offered; as long as an approval lasts
 
 T = TypeVar("T")
 
@@ -69,7 +68,7 @@ class Page:
     holds: Section[Hold]
     because: str  # the reason that all of them share; ""
     approve: str  # the line that approves all of them; ""
-    pastes: tuple[tuple[str, str], ...]  # (show | approve | pause, the line)
+    pastes: tuple[tuple[str, str], ...]  # (show | approve, the line)
     findings: Section[Group]
     failed: Section[Failed]
     rows: Section[Row]
@@ -92,7 +91,7 @@ def page(result: Result, words: Words, commands: Commands, now: datetime, cap: i
         holds=_cut([_hold(s, because.own.get(s.name, ""), result, words) for s in held], cap),
         because=_tell(because.shared),
         approve=commands.approve(result.job, result.fingerprint) if result.fingerprint else "",
-        pastes=_pastes(result, commands, now),
+        pastes=_pastes(result, commands),
         findings=_cut([_group(group) for group in told(result)], cap),
         failed=_cut([_failed(s) for s in notable if s.failed], cap),
         rows=_cut([_row(s, result, words) for s in notable], cap),
@@ -139,10 +138,8 @@ def _source(source: SourceResult, result: Result) -> SourceResult:
     return SourceResult(line(source.connector), source.verdict, source.entries, _tell(why(source, result)))
 
 
-def _pastes(result: Result, commands: Commands, now: datetime) -> tuple[tuple[str, str], ...]:
+def _pastes(result: Result, commands: Commands) -> tuple[tuple[str, str], ...]:
     pastes = [("show", commands.show(result.run) if result.run else commands.plan(result.job))]
     if result.fingerprint:
         pastes.append(("approve", commands.approve(result.job, result.fingerprint)))
-    if result.fingerprint or result.state in ("failed", "partial", "missed"):
-        pastes.append(("pause", commands.pause(result.job, (now + _PAUSE).date())))
     return tuple(pastes)
