@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from collima.directory import schema
 from collima.directory.schema import Schema
 from connectors.ldap.search import Searcher
-from connectors.scope import normalised
+from connectors.reading import normalised
 
 _SCHEMA = ("attributeTypes", "objectClasses", "matchingRules")
 

@@ -19,8 +19,7 @@ from connectors.ldap.request import NO_ATTRIBUTES, Query
 from connectors.ldap.results import Unanswered
 from connectors.ldap.search import Searcher
 from connectors.ldap.server import About, about, csn
-from connectors.needs import needed
-from connectors.scope import scope
+from connectors.reading import entry, needed, scope
 
 T = TypeVar("T")
 
@@ -59,7 +58,12 @@ class Session:
     def entries(self, where: Filter, attributes: Sequence[str]) -> Sequence[Entry]:
         """Every entry below the base that matches, in order of DN."""
         query = Query(self._kind.base, where, tuple(attributes) or NO_ATTRIBUTES)
-        return self._ask(lambda searcher: sorted((_entry(*found) for found in searcher.entries(query)), key=_by_dn))
+
+        def read(searcher: Searcher) -> list[Entry]:
+            found = [entry(dn, map(ber.attribute, raws)) for dn, raws in searcher.entries(query)]
+            return sorted(found, key=lambda one: one.dn)
+
+        return self._ask(read)
 
     def people(self, question: Question) -> People:
         """One scan of `among` and, on the same connection, what only the server can answer."""
@@ -79,7 +83,8 @@ class Session:
     def _read(self, searcher: Searcher, question: Question, server: About) -> tuple[Snapshot, Reading]:
         seen = csn(searcher, server)  # before the data: what is recorded is never newer than what was read
         gatherer = Gatherer(ber.attribute, question.attributes, describe=ber.description)
-        attributes = tuple(needed(question, server.schema)) or NO_ATTRIBUTES
+        types = needed(server.schema, question.attributes, question.filters)
+        attributes = tuple(known.names[0] if known.names else known.oid for known in types) or NO_ATTRIBUTES
         for dn, raws in searcher.entries(Query(self._kind.base, question.among, attributes)):
             gatherer.add(dn, raws)
         snapshot = gatherer.snapshot(server.schema)
@@ -126,21 +131,3 @@ class Session:
         )
         wire, self._server = self._open.enter_context(dialled([urls.parse(url) for url in kind.url], access))
         return Searcher(wire, kind.page_size)
-
-
-def _entry(dn: bytes, raws: Sequence[bytes]) -> Entry:
-    found: dict[str, tuple[str, ...]] = {}
-    for description, values in map(ber.attribute, raws):
-        texts = []
-        for value in values:
-            try:
-                texts.append(value.decode())
-            except UnicodeDecodeError:  # no text: nothing that a filter or a name could be made of
-                continue
-        if texts:
-            found[description.lower()] = tuple(texts)
-    return Entry(dn.decode("utf-8", "surrogateescape"), found)
-
-
-def _by_dn(entry: Entry) -> str:
-    return entry.dn

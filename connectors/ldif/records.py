@@ -7,7 +7,7 @@ is a file that was cut between two lines of its last entry.
 import binascii
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, NoReturn
 
 from collima.core.errors import SourceError
@@ -28,28 +28,27 @@ class Reader:
         self._name = name
         self._file = file
         self._wanted = wanted
-        self._keys: dict[bytes, bytes] = {}  # each description as written: lower-cased if wanted, else b""
-        self._line = 1  # on which the record at hand begins
-        self._record = b""
+        self._keys: dict[bytes, bytes] = {}  # each description and its colon, as written: lower-cased if wanted, or b""
+        self._record = b""  # at hand
+        self._begin = 1  # the line that it begins on
+        self._lines: list[bytes] = []  # of the record, unfolded
 
-    def entries(self) -> Iterator[tuple[bytes, list[bytes]]]:
-        """The DN, and for each wanted attribute its lines, joined by line feeds: a raw attribute for `attribute`.
+    def entries(self) -> Iterator[tuple[bytes, Mapping[bytes, bytes]]]:
+        """The DN, and the wanted attributes by their lower-cased descriptions.
 
-        Raises SourceError, also when the file was changed while it was read.
+        Each attribute is its lines, joined by line feeds: a raw one, for `attribute` to decode. Raises SourceError,
+        also when the file was changed while it was read.
         """
         before = os.fstat(self._file.fileno())
         seen: set[bytes] = set()
-        for record in self._records():
-            lines = (record.replace(b"\n ", b"") if b"\n " in record else record).split(b"\n")
-            if (start := self._start(lines)) == len(lines):
-                continue  # nothing but comments
-            dn = self._dn(lines, start)
+        for lines in self._unfolded():
+            dn = self._dn(lines[0])
             folded = dn.lower()
             folded = dn if folded == dn else folded  # one copy of it in memory
             if folded in seen:
-                self._fail(start, "an entry of this DN came before")
+                self._fail(lines[0], "an entry of this DN came before")
             seen.add(folded)
-            yield dn, self._attributes(lines, start + 1)
+            yield dn, self._attributes(lines)
         after = os.fstat(self._file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise SourceError(
@@ -58,69 +57,75 @@ class Reader:
                 transient=True,
             )
 
+    def _unfolded(self) -> Iterator[list[bytes]]:
+        """The lines of each entry, without comments and the file's version."""
+        first = True
+        for record in self._records():
+            lines = self._lines = (record.replace(b"\n ", b"") if b"\n " in record else record).split(b"\n")
+            if record.startswith(b"#") or b"\n#" in record:
+                lines = [line for line in lines if not line.startswith(b"#")]
+            if first and lines and lines[0].lower().startswith(b"version:"):
+                if lines[0][8:].strip() != b"1":
+                    self._fail(lines[0], "a version of LDIF other than 1")
+                lines = lines[1:]
+            if lines:
+                first = False
+                if b"::" in record or b":<" in record:
+                    self._check(lines)
+                yield lines
+
     def _records(self) -> Iterator[bytes]:
-        """The text between empty lines, with LF alone at the ends of lines."""
+        """The text between empty lines."""
+        for text in self._texts():
+            record = self._record = text.lstrip(b"\n")
+            self._begin += len(text) - len(record)
+            if record:
+                if b"\0" in record or b"\r" in record:
+                    self._fail(b"", "an entry with a NUL or a lone carriage return, which LDIF writes in base64")
+                yield record
+            self._begin += record.count(b"\n") + 2
+
+    def _texts(self) -> Iterator[bytes]:
+        """What was between two line feeds in a row; CR LF counts as LF."""
         rest = b""
         while block := self._file.read(BLOCK):
             if block.endswith(b"\r"):
                 block += self._file.read(1)
             if b"\r" in block:
                 block = block.replace(b"\r\n", b"\n")
-            *records, rest = (rest + block).split(b"\n\n")
-            for record in records:
-                yield from self._placed(record)
+            *texts, rest = (rest + block).split(b"\n\n")
+            yield from texts
             if len(rest) > LONGEST:
-                self._fail(0, f"no empty line within {LONGEST} octets")
-        yield from self._placed(rest.removesuffix(b"\n"))
+                self._fail(b"", f"no empty line within {LONGEST} octets")
+        yield rest.removesuffix(b"\n")
 
-    def _placed(self, record: bytes) -> Iterator[bytes]:
-        """Keeps count of lines."""
-        text = record.lstrip(b"\n")
-        self._line += len(record) - len(text)
-        if text:
-            self._record = text
-            if b"\0" in text or b"\r" in text:
-                self._fail(0, "an entry with a NUL or a lone carriage return, which LDIF writes in base64")
-            yield text
-        self._line += text.count(b"\n") + 2
+    def _check(self, lines: list[bytes]) -> None:
+        """Every value that is not plain text."""
+        for line in [line for line in lines if b"::" in line or b":<" in line]:
+            _, _, value = line.partition(b":")
+            if value.startswith(b":"):
+                try:
+                    binascii.a2b_base64(value[1:].lstrip(b" "), strict_mode=True)
+                except binascii.Error:
+                    self._fail(line, "bad base64: the file is cut or damaged")
+            elif value.startswith(b"<"):
+                self._fail(line, "a value that is elsewhere (`:<`): not followed; write it into the file")
 
-    def _start(self, lines: list[bytes]) -> int:
-        """The index of the first line that is neither a comment nor, at the top of the file, the version."""
-        start = 0
-        for start, line in enumerate(lines):
-            if line.startswith(b"#"):
-                continue
-            if line.lower().startswith(b"version:") and not self._keys:
-                if line[8:].strip() != b"1":
-                    self._fail(start, "a version of LDIF other than 1")
-                continue
-            return start
-        return len(lines)
-
-    def _dn(self, lines: list[bytes], start: int) -> bytes:
-        name, colon, value = lines[start].partition(b":")
+    def _dn(self, line: bytes) -> bytes:
+        name, colon, _ = line.partition(b":")
         if name.lower() != b"dn" or not colon:
-            self._fail(start, "an entry begins with `dn:`; write the file with slapcat or ldapsearch -LLL")
-        if value.startswith(b":"):
-            return self._base64(value, start)
-        return value.lstrip(b" ")
+            self._fail(line, "an entry begins with `dn:`; write the file with slapcat or ldapsearch -LLL")
+        return _value(line)
 
-    def _attributes(self, lines: list[bytes], start: int) -> list[bytes]:
+    def _attributes(self, lines: list[bytes]) -> Mapping[bytes, bytes]:
+        """The one loop that sees every line: nothing more is done in it than must be."""
         found: dict[bytes, bytes | list[bytes]] = {}
         keys = self._keys
-        attributes = 0
-        for at in range(start, len(lines)):
-            line = lines[at]
-            name, _, value = line.partition(b":")
-            if (key := keys.get(name)) is None:
-                if line.startswith(b"#"):
-                    continue
-                key = keys[name] = self._meet(line, at)
-            attributes += 1
-            if value[:1] == b":":
-                self._base64(value, at)
-            elif value[:1] == b"<":
-                self._fail(at, "a value that is elsewhere (`:<`): not followed; write it into the file")
+        rest = iter(lines)
+        dn = next(rest)
+        for line in rest:
+            if (key := keys.get(line[: line.find(b":") + 1])) is None:
+                key = self._meet(line)
             if key:
                 before = found.get(key)
                 if before is None:
@@ -129,42 +134,42 @@ class Reader:
                     before.append(line)
                 else:
                     found[key] = [before, line]
-        if not attributes:
-            self._fail(len(lines) - 1, "an entry without attributes: the file is cut")
-        return [b"\n".join(raw) if isinstance(raw, list) else raw for raw in found.values()]
+        if len(lines) == 1:
+            self._fail(dn, "an entry without attributes: the file is cut")
+        return {key: raw if isinstance(raw, bytes) else b"\n".join(raw) for key, raw in found.items()}
 
-    def _meet(self, line: bytes, at: int) -> bytes:
-        """The key of a description that is met for the first time."""
+    def _meet(self, line: bytes) -> bytes:
+        """The key of a description that is met for the first time; b"" when it is not wanted."""
         name, colon, _ = line.partition(b":")
         key = name.lower()
         if key in _CHANGES:
-            self._fail(at, "a change record; a file of entries is needed, as slapcat or ldapsearch -LLL writes it")
+            self._fail(line, "a change record; a file of entries is needed, as slapcat or ldapsearch -LLL writes it")
         if not colon or not _DESCRIPTION.fullmatch(name):
-            self._fail(at, "no `attribute: value`: the file is cut or damaged")
+            self._fail(line, "no `attribute: value`: the file is cut or damaged")
         if key == b"dn":
-            self._fail(at, "a second `dn:` in one entry: an empty line is missing before it")
-        return key if self._wanted(key.decode()) else b""
+            self._fail(line, "a second `dn:` in one entry: an empty line is missing before it")
+        self._keys[name + colon] = key if self._wanted(key.decode()) else b""
+        return self._keys[name + colon]
 
-    def _base64(self, value: bytes, at: int) -> bytes:
-        try:
-            return binascii.a2b_base64(value[1:].lstrip(b" "), strict_mode=True)
-        except binascii.Error:
-            self._fail(at, "bad base64: the file is cut or damaged")
-
-    def _fail(self, at: int, what: str) -> NoReturn:
-        """`at` counts the lines of the record after unfolding."""
-        begins = [number for number, line in enumerate(self._record.split(b"\n")) if not line.startswith(b" ")]
-        raise SourceError(f"{self._name}:{self._line + (begins[at] if begins else 0)}: {what}")
+    def _fail(self, line: bytes, what: str) -> NoReturn:
+        """`line` is one of the unfolded lines of the record at hand, the very object; another is the first one."""
+        begins = [at for at, text in enumerate(self._record.split(b"\n")) if not text.startswith(b" ")]
+        at = next((at for at, known in enumerate(self._lines) if known is line), 0)
+        raise SourceError(f"{self._name}:{self._begin + begins[at]}: {what}")
 
 
 def attribute(raw: bytes) -> tuple[str, tuple[bytes, ...]]:
     """The description, as it was written, and the values of a raw attribute."""
-    pairs = [line.partition(b":")[::2] for line in raw.split(b"\n")]
-    return pairs[0][0].decode(), tuple(
-        binascii.a2b_base64(value[1:]) if value.startswith(b":") else value.lstrip(b" ") for _, value in pairs
-    )
+    lines = raw.split(b"\n")
+    return lines[0].partition(b":")[0].decode(), tuple(map(_value, lines))
 
 
 def description(raw: bytes) -> bytes:
     """The description alone, lower-cased."""
     return raw[: raw.index(b":")].lower()
+
+
+def _value(line: bytes) -> bytes:
+    """Of a line that was checked."""
+    _, _, value = line.partition(b":")
+    return binascii.a2b_base64(value[1:]) if value.startswith(b":") else value.lstrip(b" ")

@@ -100,7 +100,9 @@ def test_starttls_that_the_server_refuses_sends_no_password() -> None:
     assert not server.binds
 
 
-@pytest.mark.parametrize("dead", ["ldap://127.0.0.1:1", "ldaps://127.0.0.1:1", "ldap://nosuch.invalid", "ldapi://%2Fno"])
+@pytest.mark.parametrize(
+    "dead", ["ldap://127.0.0.1:1", "ldaps://127.0.0.1:1", "ldap://nosuch.invalid", "ldapi://%2Fno"]
+)
 def test_the_next_server_is_asked_when_one_does_not_answer(campus: Slapd, dead: str) -> None:
     with ldap((dead, campus.ldapi)).open() as directory:
         assert len(directory.entries(EVERYBODY, ["uid"])) == 1234
