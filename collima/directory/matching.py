@@ -124,7 +124,8 @@ def _squeeze(value: bytes, place: Place) -> bytes:
         if place == "whole":
             return b" "
         raise Unsure
-    value = _SPACES.sub(b" ", value)
+    if b"  " in value:
+        value = _SPACES.sub(b" ", value)
     if place in {"whole", "initial"}:
         value = value.lstrip(b" ")
     if place in {"whole", "final"}:
@@ -137,7 +138,9 @@ def _ia5(value: bytes, place: Place) -> bytes:
         raise Invalid
     if b"\0" in value:
         raise Unsure
-    value = _SPACES.sub(b" ", value.strip(b" "))
+    value = value.strip(b" ")
+    if b"  " in value:
+        value = _SPACES.sub(b" ", value)
     if not value and place != "whole":
         raise Unsure
     return value
