@@ -14,7 +14,7 @@ from connectors.ldap import Ldap
 from tests.connectors.ldap_kinds import at_once, ldap, reader
 from tests.servers.certificates import authority
 from tests.servers.liar import liar
-from tests.servers.slapd import READER, SUFFIX, Slapd
+from tests.servers.slapd import READER, SUFFIX, Slapd, slapd
 
 EVERYBODY = parse("(objectClass=unimorePerson)")
 
@@ -133,8 +133,6 @@ def test_what_is_no_ldap_server_is_told(campus: Slapd) -> None:
 
 
 def test_an_anonymous_bind_that_is_refused_says_so(tmp_path: Path) -> None:
-    from tests.servers.slapd import slapd
-
     with slapd(tmp_path / "slapd", "", settings=["disallow bind_anon"]) as server:
         assert "refused to bind anonymous" in str(failure(ldap(server.url)))
 

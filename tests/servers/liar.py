@@ -94,7 +94,7 @@ class Liar:
             yield message(request.id, result(0 if request.base in self.entries else 32))
             return
         dns = [dn for dn in self.entries if dn]
-        first = int(request.cookie or b"0")
+        first = int(request.cookie) if request.cookie.isdigit() else 0  # another cookie is a lie's own
         last = first + (request.size or len(dns))
         for dn in dns[first:last]:
             yield self._entry(request, dn)
