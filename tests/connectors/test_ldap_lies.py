@@ -71,9 +71,7 @@ LIES: dict[str, tuple[Lie, str]] = {
         "malformed",
     ),
     "a control that is none": (
-        lambda r, a: [
-            message(r.id, result(0), ber.element(0xA0, ber.element(0x30, ber.octets(PAGED), ber.octets("x"))))
-        ],
+        lambda r, a: [message(r.id, result(0), NO_CONTROL)],
         "not LDAP",
     ),
 }
