@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from collima.directory.names import NameTemplate, fold
-
 from collima.core.model import Finding
 from collima.core.ports import NameRule
 from collima.directory.filters import Filter, NoValue
+from collima.directory.names import NameTemplate, fold
 from collima.directory.ports import Directory, Entry
 from jobs.roster_sync.options import ForEach, Options, Stanza
 

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
-from collima.directory.names import NameTemplate
-
 from collima.core.options import Guard, Person, Uses
 from collima.directory.filters import Filter, Template
+from collima.directory.names import NameTemplate
 
 ForEach: TypeAlias = Filter | Mapping[str, tuple[str, ...]] | tuple[str, ...]
 
