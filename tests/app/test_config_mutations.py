@@ -1,6 +1,5 @@
 """Whatever happens to a schedules.yaml, loading ends with a Config or with faults that have a line."""
 
-import os
 import random
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from collima.app.config import Config, Invalid, load
 from tests.app.config_samples import SAMPLES
 from tests.app.test_config import GOOD
+from tests.soak import size
 
 PIECES = (
     *"{}[]:,#&*!|>'\"%@`?()~\t\n\r\\ -",
@@ -78,5 +78,5 @@ def test_four_hundred_mutated_files_end_in_a_config_or_in_faults_with_lines(tmp_
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 def test_ten_thousand_mutated_files_end_in_a_config_or_in_faults_with_lines(tmp_path: Path) -> None:
-    for seed in range(1000, 3000 if os.environ.get("COLLIMA_SOAK") == "short" else 11_000):
+    for seed in range(1000, 1000 + size("COLLIMA_SOAK_FILES", 10_000, 2_000)):
         survives(seed, tmp_path / "schedules.yaml")

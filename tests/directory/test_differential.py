@@ -1,7 +1,6 @@
 """The snapshot against a real slapd: whatever it answers by itself is what the server answers."""
 
 import itertools
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from connectors.ldap.search import Searcher
 from connectors.ldap.wire import Wire
 from tests.directory.nasty import MORE_INDEXES, MORE_TYPES, people, random_filter
 from tests.servers.slapd import READER, READER_PASSWORD, SUFFIX, Slapd, slapd
+from tests.soak import size
 
 AMONG = parse("(objectClass=person)")
 PEOPLE = 350
@@ -93,7 +93,7 @@ def test_whatever_the_snapshot_answers_by_itself_is_what_slapd_answers(campus: S
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_a_hundred_thousand_filters_over_ever_new_people(tmp_path: Path) -> None:
-    count, left, wrong = int(os.environ.get("COLLIMA_SOAK_FILTERS", "100000")), 0, []
+    count, left, wrong = size("COLLIMA_SOAK_FILTERS", 100_000, 20_000), 0, []
     for number, start in enumerate(range(0, count, 10 * BATCH)):
         rng = Random(f"soak {number}")
         with served(tmp_path / str(number), people(rng, PEOPLE), MORE_INDEXES if number % 2 else ()) as searcher:

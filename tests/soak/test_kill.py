@@ -1,7 +1,6 @@
 """kill -9 at any point, and a rerun converges; nobody ever sees half a list."""
 
 import json
-import os
 import random
 import signal
 import sqlite3
@@ -13,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.soak import size
+
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
-KILLS = int(os.environ.get("COLLIMA_SOAK_KILLS", "200"))
-SEED = int(os.environ.get("COLLIMA_SOAK_SEED", "20261124"))
+KILLS = size("COLLIMA_SOAK_KILLS", 300, 40)
+SEED = size("COLLIMA_SOAK_SEED", 20261124, 20261124)
 LISTS, PEOPLE = 40, 4_000
 ANYTHING_GOES = (
     "{max-removals: 100%, max-additions: 100%, max-first-fill: 100%, max-removals-total: 100%, source-drop: 100%, "

@@ -1,7 +1,6 @@
 """Many people, 267 lists: every list as a slow and simple reading of the same LDIF has it."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -9,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.soak import size
 from tests.soak.test_kill import ANYTHING_GOES
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(3600)]
 
-PEOPLE = int(os.environ.get("COLLIMA_SOAK_PEOPLE", "200000"))
+PEOPLE = size("COLLIMA_SOAK_PEOPLE", 300_000, 50_000)
 PLACES, ROLES = 89, ("PO", "PA", "RU")
 
 SCHEDULE = f"""
