@@ -6,17 +6,13 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from collima.app import mailer
-from collima.app.config import Config
-from collima.app.paste import Commands
-from collima.app.report import Letterhead
+from collima.app.config import Config, Reports
 from collima.app.result_json import stored
 from collima.core.decide import Task
 from collima.core.engine import Desk
 from collima.core.errors import ConfigError, blaming
 from collima.core.guard import Whole
 from collima.core.ports import Context, Journal, Registry
-from collima.core.result import Result
 from collima.state import SqlJournal, open_state
 
 
@@ -60,23 +56,9 @@ def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
     return Task(name, bound, whole)
 
 
-def check_reports(config: Config) -> None:
-    """Raises ConfigError when nobody is to be told."""
+def reports(config: Config) -> Reports:
+    """Whom to tell, and how. Raises ConfigError when nobody is to be told."""
     if config.reports is None:
         raise ConfigError(f"{config.path}: --mail needs `reports:` with from, to and via")
     config.connector(config.reports.via)
-
-
-def send_report(config: Config, result: Result, commands: Commands) -> None:
-    """Raises Refused, SourceError or ConfigError."""
-    check_reports(config)
-    assert config.reports is not None
-    via = config.reports.via
-    head = Letterhead(
-        sender=config.reports.from_,
-        to=config.reports.to,
-        site=config.site,
-        language=config.reports.language,
-        commands=commands,
-    )
-    mailer.send_report(result, head, lambda: connector(config, via), utc_now().astimezone(config.timezone))
+    return config.reports

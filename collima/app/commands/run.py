@@ -7,6 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -33,7 +34,7 @@ def run_job(arguments: Namespace) -> int:
     if arguments.plan and arguments.approve:
         raise ConfigError("--plan stores nothing, so it cannot approve: leave one of the two out")
     if arguments.mail:
-        wiring.check_reports(config)
+        wiring.reports(config)
     result = _run(config, arguments, order)
     _tell(result, arguments)
     if arguments.mail and result.state != "busy":
@@ -160,6 +161,7 @@ def _progress(arguments: Namespace) -> Iterator[Callable[[str, int, int], None] 
 def _mail(config: Config, result: Result, commands: Commands) -> None:
     """A report that cannot be sent does not change what the run came to: it is told here."""
     try:
-        wiring.send_report(config, result, commands)
+        mailer = import_module("collima.app.mailer")  # with Jinja2: only a run that is mailed waits for it
+        mailer.mail_run(config, result, commands)
     except CollimaError as err:
         print(f"run-job: the report was not sent: {err}", file=sys.stderr)
