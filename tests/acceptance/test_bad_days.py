@@ -1,6 +1,7 @@
 """Bad days of a directory, with a real slapd: no member is lost, and the message says what to do."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +11,7 @@ import pytest
 
 from tests.acceptance.site import DOCENTI, TECNICI, Site
 from tests.servers import free_port
-from tests.servers.slapd import ADMIN, ADMIN_PASSWORD, SUFFIX, Slapd, ldif_record, person, slapd
+from tests.servers.slapd import SUFFIX, Slapd, ldif_record, person, slapd
 
 
 def campus(professors: int = 12, technicians: int = 11, others: int = 80) -> str:
@@ -259,6 +260,18 @@ def test_what_a_person_reads_on_a_bad_day_says_what_to_do(site: Site, server: Sl
     assert approve.split("--approve ")[1].split()[0] in fingerprint
 
 
-def test_admin_reads_without_limit_and_the_replicas_time_is_on_record(site: Site, server: Slapd) -> None:
-    site.on(server, bind=ADMIN, password=ADMIN_PASSWORD)
-    assert site.run_job("sympa-lists").json["sources"][0]["verdict"] == "complete"
+def test_a_replica_that_is_older_than_the_last_good_run_is_suspicious(site: Site, server: Slapd) -> None:
+    database = server.folder / "db"
+    server.stop()
+    shutil.copytree(database, server.folder / "older")
+    server.start()
+    server.modify(person("prof99", employeeType="PO").replace("\n", "\nchangetype: add\n", 1))
+    assert site.run_job("sympa-lists").subject("docenti")["applied"]["add"] == 1
+    server.stop()
+    shutil.rmtree(database)
+    shutil.move(server.folder / "older", database)
+    server.start()
+    done = site.run_job("sympa-lists")
+    assert (done.code, done.json["sources"][0]["verdict"]) == (3, "suspicious")
+    assert "older than the last good run" in done.json["sources"][0]["reason"]
+    assert "prof99@unimore.it" in site.members("docenti")
