@@ -20,7 +20,8 @@ from typing import Annotated, ClassVar, Literal
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from collima.core.errors import ConfigError, Refused
-from collima.core.options import Duration, Secret, address
+from collima.core.options import Secret, address
+from collima.core.quantities import Duration
 from collima.core.text import discreet, line
 
 _RATE = re.compile(r"([1-9]\d{0,8}) per (second|minute|hour|day)", re.ASCII)

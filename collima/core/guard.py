@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collima.core.model import TAKING, Amount, Change, D, Key, Limit, Plan, Subject
+from collima.core.model import TAKING, Change, D, Key, Limit, Plan, Subject
 from collima.core.ports import Past
+from collima.core.quantities import Amount
 
 ON_RECORD = 3
 """So many complete runs of the same question make a history that `source-drop` can compare with."""

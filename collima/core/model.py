@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
-from collima.core.quantities import Amount as Amount
-from collima.core.quantities import Duration
+from collima.core.quantities import Amount, Duration
 
 D = TypeVar("D")
 

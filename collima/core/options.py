@@ -8,10 +8,7 @@ from pathlib import Path
 from typing import NewType, Self
 
 from collima.core.errors import ConfigError
-from collima.core.quantities import Amount
-from collima.core.quantities import Duration as Duration
-from collima.core.quantities import amount as amount
-from collima.core.quantities import duration as duration
+from collima.core.quantities import Amount, Duration
 
 Address = NewType("Address", str)
 """A mail address, lower-cased, ASCII, one `@`, without white space or characters that need quoting."""

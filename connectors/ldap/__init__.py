@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from collima.core.errors import ConfigError
-from collima.core.options import Duration, Secret
+from collima.core.options import Secret
+from collima.core.quantities import Duration
 from connectors.ldap import urls
 
 if TYPE_CHECKING:

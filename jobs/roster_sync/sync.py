@@ -8,8 +8,9 @@ from datetime import datetime
 from collima.core import guard
 from collima.core.errors import SourceError, blaming
 from collima.core.model import Change, Finding, Key, Limit, Outcome, Plan, Subject
-from collima.core.options import Duration, Guard
+from collima.core.options import Guard
 from collima.core.ports import Context, Edit, Id, Owned, Place, Roster, Rosters
+from collima.core.quantities import Duration
 from collima.directory.filters import Filter, text
 from collima.directory.ports import Directory, People, Question
 from jobs.roster_sync.expand import Wish, Wishes, expand, names_of

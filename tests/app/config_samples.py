@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from collima.app.kinds import Family, Kinds
 from collima.core.errors import ConfigError
-from collima.core.model import Amount
-from collima.core.options import Address, Duration, Guard, Person, Secret, Uses
+from collima.core.options import Address, Guard, Person, Secret, Uses
+from collima.core.quantities import Amount, Duration
 from collima.directory.filters import Filter, Template
 
 TIMEOUT = Duration(30, "second")

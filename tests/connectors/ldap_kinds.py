@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from collima.core.options import Duration, Secret
+from collima.core.options import Secret
+from collima.core.quantities import Duration
 from connectors.ldap import Ldap
 from tests.servers.slapd import READER, SUFFIX, Slapd
 

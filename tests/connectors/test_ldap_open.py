@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from collima.core.errors import CollimaError, ConfigError, SourceError
-from collima.core.options import Duration, Secret
+from collima.core.options import Secret
+from collima.core.quantities import Duration
 from collima.directory.filters import parse
 from connectors.ldap import Ldap
 from tests.connectors.ldap_kinds import at_once, ldap, reader

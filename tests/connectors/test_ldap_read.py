@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collima.core.errors import SourceError
-from collima.core.options import Duration
+from collima.core.quantities import Duration
 from collima.directory.filters import parse
 from collima.directory.ports import People, Question
 from connectors.ldap import Ldap

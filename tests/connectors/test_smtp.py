@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from collima.core.errors import ConfigError, Refused
-from collima.core.options import Duration, Secret
+from collima.core.options import Secret
+from collima.core.quantities import Duration
 from connectors.smtp import Smtp
 from tests.servers import free_port
 from tests.servers.smtpd import DROP, PASSWORD, USER, Relay, relay

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from collima.core import guard
 from collima.core.guard import Whole, doubt, fingerprint, judge
-from collima.core.model import Amount, Change, Key, Limit, Plan, Subject
+from collima.core.model import Change, Key, Limit, Plan, Subject
 from collima.core.ports import Past
-from collima.core.quantities import amount
+from collima.core.quantities import Amount, amount
 
 TEN, HALF, QUARTER = amount("10%"), amount("50%"), amount("25%")
 LIMITS = (Limit("remove", TEN, 3), Limit("add", HALF, 3))
