@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 COLLIMA_SOAK ?= long
+SHORT := COLLIMA_SOAK_KILLS=20 COLLIMA_SOAK_FILTERS=10000 COLLIMA_SOAK_PEOPLE=50000
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 help: ## the targets of this file
@@ -16,7 +17,7 @@ test: .venv/developing ## the tests, with real servers (about five minutes)
 
 soak: .venv/developing ## long campaigns: kill -9, scale, filters in bulk (COLLIMA_SOAK=short for minutes)
 	@.ci/servers
-	COLLIMA_SOAK=$(COLLIMA_SOAK) $(BIN)/pytest -m soak --timeout 14400
+	COLLIMA_SOAK=$(COLLIMA_SOAK) $(if $(filter short,$(COLLIMA_SOAK)),$(SHORT)) $(BIN)/pytest -m soak --timeout 14400
 
 check: .venv/developing ## lint, format, types, layers, and what is in the wheel
 	$(BIN)/ruff check
@@ -32,6 +33,10 @@ bench: .venv/developing ## the three figures of speed and memory, as ratios
 docs: .venv/developing ## docs/reference/kinds.md, from the code
 	$(BIN)/python -m collima.app.reference > docs/reference/kinds.md.new
 	@mv docs/reference/kinds.md.new docs/reference/kinds.md
+
+docs: .venv/developing ## draw the reference of the kinds again, from the code
+	$(BIN)/python -m collima.app.reference > docs/reference/kinds.new
+	@mv docs/reference/kinds.new docs/reference/kinds.md
 
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv
