@@ -34,10 +34,6 @@ docs: .venv/developing ## docs/reference/kinds.md, from the code
 	$(BIN)/python -m collima.app.reference > docs/reference/kinds.md.new
 	@mv docs/reference/kinds.md.new docs/reference/kinds.md
 
-docs: .venv/developing ## draw the reference of the kinds again, from the code
-	$(BIN)/python -m collima.app.reference > docs/reference/kinds.new
-	@mv docs/reference/kinds.new docs/reference/kinds.md
-
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv
 
