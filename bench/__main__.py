@@ -103,7 +103,7 @@ def _in_sync(folder: Path, source: str, environment: dict[str, str] | None = Non
     config.write_text(schedule(source, folder / "var"), "utf-8")
     (folder / "var/lists").mkdir(parents=True)
     command = (BIN / "run-job", JOB, "--config", config)
-    child(command, folder, environment, keep=False)
+    child(command, folder, environment)
     result = json.loads(child((*command, "--plan", "--json"), folder, environment).output)
     if result["state"] != "in-sync" or len(result["subjects"]) != ROSTERS:
         raise Unmeasured(f"not {ROSTERS} lists in-sync: {len(result['subjects'])} lists, {result['state']}")

@@ -40,7 +40,8 @@ def child(
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             errors.seek(0)
-            raise Unmeasured(f"{command[0]} ended with {process.returncode}: {errors.read()[-2000:]}")
+            said = errors.read()[-2000:] + log.read_text("utf-8")[-2000:]
+            raise Unmeasured(f"{command[0]} ended with {process.returncode}: {said}")
     return Child(seconds, usage.ru_maxrss * 1024, log.read_text("utf-8"))
 
 
