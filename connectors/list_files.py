@@ -1,5 +1,6 @@
 """Lists as files that Sympa's `include_file` reads: one file for each roster, one address per line."""
 
+import codecs
 import contextlib
 import json
 import os
@@ -51,7 +52,11 @@ class Folder:
     def check(self) -> str:
         """For `collima check --connect`: whether files can be replaced here. Raises SourceError."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                there = next(parent for parent in self.path.parents if parent.exists())
+                if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+                    raise SourceError(f"{self.path} is not there and cannot be made: make it for the user of Collima")
+                return f"{self.path}: is made by the first run"
             probe = self._write_new(b"")
             probe.unlink()
         except OSError as err:
@@ -82,16 +87,17 @@ class Folder:
         except OSError as err:
             return Roster(fault=f"its file cannot be read: {err.strerror}")
         members, strange = set(), 0
-        for text in raw.decode("utf-8", "surrogateescape").split("\n"):
+        for text in raw.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape").split("\n"):
             if not text or text.isspace() or text.startswith("#"):
                 continue
             if known := self.identify(text) or self.identify(text.split(maxsplit=1)[0]):  # "address name", too
                 members.add(known)
             else:
                 strange += 1
+        if strange:  # rewriting the file would lose them
+            return Roster(fault=f"{strange} lines of its file are no addresses: correct the file, or remove it")
         self._read[name] = frozenset(members)
-        told = f"{strange} lines of its file are no addresses: the next change drops them"
-        return Roster(self._read[name], findings=(("warning", "strange-lines", told),) if strange else ())
+        return Roster(self._read[name])
 
     def apply(self, edits: Sequence[Edit]) -> Iterator[Settled]:
         for edit in edits:
@@ -116,7 +122,7 @@ class Folder:
     def mark(self) -> Mark | None:
         try:
             known = json.loads((self.path / MARK).read_text("utf-8"))
-            return Mark(str(known["state"]), int(known["sequence"]))
+            return Mark(str(known["state"]), str(known["token"]))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as err:
@@ -130,7 +136,7 @@ class Folder:
             self.path.mkdir(parents=True, exist_ok=True)
             for left in self.path.glob(f"{UNFINISHED}*"):  # of a run that was killed; only one run has this target
                 left.unlink()
-            self._replace(self.path / MARK, json.dumps({"state": mark.state, "sequence": mark.sequence}).encode())
+            self._replace(self.path / MARK, json.dumps({"state": mark.state, "token": mark.token}).encode())
         except OSError as err:
             raise Refused(f"{self.path} cannot be written: {err.strerror}") from err
 

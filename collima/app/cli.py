@@ -8,11 +8,13 @@ import traceback
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from types import FrameType, TracebackType
-from typing import NoReturn
 
 from collima.app import parser
+from collima.app.outputs import unwritable
 from collima.core.errors import Busy, CollimaError, ConfigError, Stopped
+from collima.core.stopping import stop
 from collima.core.text import discreet
 
 USAGE, FAILED, BUSY = 2, 1, 75
@@ -27,9 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
+    _outputs()
     arguments = words.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=_level())
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     sys.excepthook = _crashed
     module, _, function = arguments.call.partition(":")
     try:
@@ -38,19 +42,26 @@ def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
     except CollimaError as err:
         print(f"{words.prog}: {err}", file=sys.stderr)
         return _exit_code(err)
-    except KeyboardInterrupt:
-        print(f"{words.prog}: interrupted", file=sys.stderr)
+    except Stopped as err:
+        print(f"{words.prog}: {err}", file=sys.stderr)
         return BUSY
-    except BrokenPipeError:  # `collima history | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as err:  # `collima history | head`, or a full disk behind `>`
+        unwritable(err)
         return FAILED
     return code
+
+
+def _outputs() -> None:
+    """`>&-` and `2>&-` mean nobody looks; they are no reason to do nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
 
 
 def _exit_code(err: CollimaError) -> int:
     if isinstance(err, ConfigError):
         return USAGE
-    return BUSY if isinstance(err, Busy | Stopped) else FAILED
+    return BUSY if isinstance(err, Busy) else FAILED
 
 
 def _level() -> int:
@@ -58,9 +69,10 @@ def _level() -> int:
     return logging.WARNING if sys.stderr.isatty() else logging.INFO
 
 
-def _stop(_signum: int, _frame: FrameType | None) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: what is being written down must not be stopped
-    raise Stopped("stopped by TERM: what was begun is on record, the next run goes on")
+def _stop(number: int, _frame: FrameType | None) -> None:
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_IGN)  # once is enough: what is being written down must not be stopped
+    stop(f"stopped by {signal.Signals(number).name}: what was begun is on record, the next run goes on")
 
 
 def _crashed(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:

@@ -80,7 +80,7 @@ def main() -> argparse.ArgumentParser:
 
 def _common(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
     if json:
-        parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
+        parser.add_argument("--json", action="store_true", help="JSON on standard output")
     parser.add_argument(
         "--config",
         metavar="FILE",

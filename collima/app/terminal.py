@@ -86,12 +86,16 @@ def _out(console: Console, text: str) -> None:
     console.out(text, highlight=False)
 
 
+def _what(result: Result) -> str:
+    return f"run {result.run}" if result.run else "no run" if result.state == "busy" else "plan"
+
+
 # ---- in a pipe
 
 
 def plain_lines(result: Result, commands: Commands) -> list[str]:
     words, notable = Words(), noteworthy(result)
-    lines = [f"{line(result.job)}: {f'run {result.run}' if result.run else 'plan'}"]
+    lines = [f"{line(result.job)}: {_what(result)}"]
     for source in result.sources:
         reason = f": {line(doubt)}" if (doubt := why(source, result)) else ""
         lines.append(f"source {line(source.connector)}: {source.verdict}, {source.entries} entries{reason}")
@@ -126,9 +130,7 @@ def _plain_subject(s: SubjectResult, result: Result, words: Words) -> Iterable[s
 
 def _draw(console: Console, result: Result, commands: Commands) -> None:
     words, notable = Words(), noteworthy(result)
-    console.print(
-        Text.assemble((line(result.job), "bold"), ("  " + (f"run {result.run}" if result.run else "plan"), "dim"))
-    )
+    console.print(Text.assemble((line(result.job), "bold"), ("  " + (_what(result)), "dim")))
     for source in result.sources:
         reason = f": {line(doubt)}" if (doubt := why(source, result)) else ""
         verdict = (source.verdict, _STYLES.get(source.verdict, "green"))

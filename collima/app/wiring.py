@@ -53,7 +53,18 @@ def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
     )
     bound = job.options.bind(context)
     whole = Whole(job.guard.max_removals_total, job.guard.source_drop, job.guard.small_change or 0)
-    return Task(name, bound, whole)
+    today = utc_now().astimezone(config.timezone).date()
+    return Task(name, bound, whole, frozen=job.freeze is not None and job.freeze.covers(today))
+
+
+def may_run(config: Config, name: str) -> None:
+    """Raises ConfigError when another machine is to run this job, or its freeze cannot be kept yet."""
+    freeze = config.job(name).freeze
+    if freeze and freeze.calendar:
+        raise ConfigError(f"{name}: `freeze` by a calendar is not built yet; write the days as `dates`")
+    wanted, host = config.job(name).runs_on, socket.gethostname()
+    if wanted and not {host, host.partition(".")[0], socket.getfqdn()} & set(wanted):
+        raise ConfigError(f"{name} runs on {', '.join(wanted)} only, and this is {host}")
 
 
 def reports(config: Config) -> Reports:

@@ -8,7 +8,7 @@ from typing import Generic
 from collima.core import guard
 from collima.core.errors import blaming
 from collima.core.model import TAKING, D, Finding, Key, Plan, Reading, Verdict
-from collima.core.ports import Job, Place, Record, S
+from collima.core.ports import Job, Mark, Place, Record, S
 from collima.core.result import SourceResult
 
 
@@ -19,6 +19,7 @@ class Task(Generic[S, D]):
     name: str
     job: Job[S, D]
     whole: guard.Whole
+    frozen: bool = False  # today removals wait (`freeze`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class Decision(Generic[D]):
     held: guard.Held
     sources: tuple[SourceResult, ...]
     trusted: bool  # every source is complete, and the state knows its target
+    marked: bool  # the target bears a mark
+    estranged: bool  # and it is not this state's own
 
     @property
     def holds(self) -> frozenset[Key]:
@@ -41,18 +44,22 @@ class Decision(Generic[D]):
 def decide(
     task: Task[S, D], record: Record, plan: Plan[D], place: Place | None, now: datetime, *, undoing: bool = False
 ) -> Decision[D]:
+    """Judges a plan with what is on record: pure but for reading the record and the target's mark.
+
+    `undoing`: a way back has no source to doubt, no grace, and nothing undone to respect. Raises SourceError when the
+    mark cannot be read.
+    """
     sources, doubts, unproven = _weigh(plan, record, task.whole)
     with blaming(task.job.target):
-        estranged = estranged_from(place, record)
+        mark = place.mark() if place else None
+    estranged = _estranged(mark, record)
     doubts.extend(filter(None, [*plan.doubts, estranged]))
-    if doubts and sources and not undoing:
+    if plan.doubts:
+        reason = "; ".join(plan.doubts)
         sources = tuple(
-            replace(s, verdict="suspicious", reason="; ".join(dict.fromkeys(filter(None, [s.reason, *plan.doubts]))))
-            if s.verdict == "complete" and plan.doubts
-            else s
-            for s in sources
+            replace(s, verdict="suspicious", reason=f"{s.reason}; {reason}" if s.reason else reason) for s in sources
         )
-    waiting = set() if undoing else _in_grace(plan, record, now)
+    waiting = set() if undoing else _waiting(task, plan, record, now)
     if waiting:
         plan = replace(plan, changes=tuple(c for c in plan.changes if c.key not in waiting))
     approved = record.approved()
@@ -69,7 +76,15 @@ def decide(
     findings = plan.findings
     if estranged:
         findings = (*findings, Finding("warning", "", "state-in-doubt", estranged))
-    return Decision(replace(plan, findings=findings), tuple(sorted(waiting)), held, sources, trusted=not doubts)
+    return Decision(
+        replace(plan, findings=findings),
+        tuple(sorted(waiting)),
+        held,
+        sources,
+        trusted=not doubts,
+        marked=mark is not None,
+        estranged=bool(estranged),
+    )
 
 
 def _weigh(plan: Plan[D], record: Record, whole: guard.Whole) -> tuple[tuple[SourceResult, ...], list[str], bool]:
@@ -104,17 +119,22 @@ def _stale(reading: Reading, before: Sequence[str]) -> str:
     return f"{reading.server or 'the server'} is older than the last good run (a replica that lags)" if late else ""
 
 
-def estranged_from(place: Place | None, record: Record) -> str:
+def _estranged(mark: Mark | None, record: Record) -> str:
     """Why this state may not be the one that managed the target last: "" if it is, or if nobody ever did."""
-    mark = place.mark() if place else None
     if mark is None:
         return ""
-    own = record.standing()
-    if mark.state != own.state:
+    if mark.state != record.identity():
         return "the target is managed by another state, or this one was lost: see `collima check --accept-state`"
-    if mark.sequence > own.sequence:
+    if not record.issued(mark):
         return "the state is older than its target (restored from a backup?): see `collima check --accept-state`"
     return ""
+
+
+def _waiting(task: Task[S, D], plan: Plan[D], record: Record, now: datetime) -> set[Key]:
+    """Removals that are not planned yet: on a frozen day all of them, else those within their grace."""
+    if task.frozen:
+        return {c.key for c in plan.changes if c.key.verb in TAKING}
+    return _in_grace(plan, record, now)
 
 
 def _in_grace(plan: Plan[D], record: Record, now: datetime) -> set[Key]:

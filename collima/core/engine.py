@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collima.core import guard
-from collima.core.decide import Decision, Task, decide, estranged_from
+from collima.core.decide import Decision, Task, decide
 from collima.core.errors import CollimaError, ConfigError, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
 from collima.core.outcome import Told, tell
-from collima.core.ports import Clock, Job, Journal, Mark, Place, Record, S, Waiting
+from collima.core.ports import Clock, Job, Journal, Place, Record, S, Waiting
 from collima.core.result import Result, SourceResult
 
 BATCH = 1_000  # outcomes that are recorded at once
@@ -60,19 +60,22 @@ class _Laps:
 
 
 @contextmanager
-def considered(task: Task[S, D], desk: Desk) -> Iterator[tuple[S, Decision[D]]]:
+def considered(task: Task[S, D], desk: Desk, laps: _Laps | None = None) -> Iterator[tuple[S, Decision[D]]]:
     """What was read and what would be done now. Stores nothing. Raises SourceError."""
+    laps = laps or _Laps()
     record = desk.journal.look(task.name, task.job.target)
     with task.job.read() as seen:
-        yield seen, decide(task, record, task.job.plan(seen, desk.clock()), task.job.place(seen), desk.clock())
+        laps.end("read")
+        decision = decide(task, record, task.job.plan(seen, desk.clock()), task.job.place(seen), desk.clock())
+        laps.end("plan")
+        yield seen, decision
 
 
 def plan(task: Task[S, D], desk: Desk, order: Order) -> Result:
     """What a run would do now, as a result."""
     laps = _Laps()
     try:
-        with considered(task, desk) as (_, decision):
-            laps.end("read")
+        with considered(task, desk, laps) as (_, decision):
             _check_only(order, decision.plan)
     except SourceError as err:
         laps.end("read")
@@ -90,17 +93,17 @@ def undo(task: Task[S, D], desk: Desk, order: Order, of: str) -> Result:
     return _execute(task, desk, order, of)
 
 
-def accept_state(task: Task[Any, Any], desk: Desk, place: Place) -> None:
-    """A person says that this state is the one to trust: its mark replaces what the target bears."""
+def accept_state(task: Task[Any, Any], desk: Desk, place: Place, who: str) -> None:
+    """A person says that this state is the one to trust: its mark replaces what the target bears. Raises Refused."""
     with desk.journal.begin(task.name, task.job.target, slot=None, kind="accept", config=desk.config) as record:
-        place.leave_mark(record.advance())
-        record.discard()
+        place.leave_mark(record.issue())
+        record.end("changed", {}, transient=False, cause=f"state accepted by {who}")
 
 
 def _execute(task: Task[S, D], desk: Desk, order: Order, undoes: str) -> Result:
     job, clock, laps = task.job, desk.clock, _Laps()
     kind = "undo" if undoes else "only" if order.only else "run"
-    originals = desk.journal.done(undoes)[2] if undoes else frozenset()
+    originals = _originals(task, desk, undoes) if undoes else frozenset()
     begin = desk.journal.begin(task.name, job.target, slot=order.slot, kind=kind, config=desk.config, undoes=undoes)
     with begin as record:
         try:
@@ -116,10 +119,7 @@ def _execute(task: Task[S, D], desk: Desk, order: Order, undoes: str) -> Result:
                     record.discard()
                     raise
                 laps.end("plan")
-                told = _carry_out(task, record, seen, decision, order, desk, undoes)
-                if undoes:
-                    by_thing = {(key.subject, key.what): key for key in originals}
-                    record.undo(undoes, [by_thing[key.subject, key.what] for key in told.done])
+                told = _carry_out(task, record, seen, decision, order, desk, undoes, originals)
                 laps.end("apply")
             result = _result(task, record.run, decision, told, laps)
         except SourceError as err:
@@ -127,6 +127,13 @@ def _execute(task: Task[S, D], desk: Desk, order: Order, undoes: str) -> Result:
             result = _failed(task, record.run, err, laps)
         record.end(result.state, desk.document(result), transient=result.transient, cause=result.cause)
         return result
+
+
+def _originals(task: Task[Any, Any], desk: Desk, run: str) -> frozenset[Key]:
+    job, target, keys = desk.journal.done(run)
+    if (job, target) != (task.name, task.job.target):
+        raise ConfigError(f"run {run} was of {job} on {target}, which now is {task.name} on {task.job.target}")
+    return keys
 
 
 @contextmanager
@@ -148,17 +155,20 @@ def _check_only(order: Order, plan: Plan[D]) -> None:
 def _approve(task: Task[S, D], record: Record, order: Order, held: frozenset[Key]) -> bool:
     """Stores the approvals that were asked for; all of them or none. Returns whether there were any."""
 
-    def computed(fingerprint: str) -> frozenset[Key] | None:
-        sets = [held, *(frozenset(k for k in held if k.subject == s) for s in {k.subject for k in held})]
-        return next((s for s in sets if guard.fingerprint(task.name, task.job.target, s) == fingerprint), None)
-
-    wanted = {f: record.known(f) or computed(f) for f in order.approve}
+    wanted = {f: record.known(f) for f in order.approve}
+    if not all(wanted.values()):  # a plan may have shown what no run has stored yet
+        groups = {"": set(held)}
+        for key in held:
+            groups.setdefault(key.subject, set()).add(key)
+        computed = {guard.fingerprint(task.name, task.job.target, keys): frozenset(keys) for keys in groups.values()}
+        wanted = {f: keys or computed.get(f) for f, keys in wanted.items()}
     if unknown := [f for f, keys in wanted.items() if keys is None]:
         raise ConfigError(
             f"no hold of {task.name} has the fingerprint {', '.join(unknown)}: `collima holds` lists them"
         )
     for fingerprint, keys in wanted.items():
-        record.approve(fingerprint, keys or frozenset(), order.reason, order.who)
+        named = {key for key in keys or () if not order.only or key.subject in order.only}
+        record.approve(fingerprint, named, order.reason, order.who)
     return bool(wanted)
 
 
@@ -166,9 +176,16 @@ def _approve(task: Task[S, D], record: Record, order: Order, held: frozenset[Key
 
 
 def _carry_out(
-    task: Task[S, D], record: Record, seen: S, decision: Decision[D], order: Order, desk: Desk, undoes: str
+    task: Task[S, D],
+    record: Record,
+    seen: S,
+    decision: Decision[D],
+    order: Order,
+    desk: Desk,
+    undoes: str,
+    originals: Collection[Key],
 ) -> Told:
-    """Applies what may go, and records it. Returns what came of it."""
+    """Applies what may go, and records it. Returns what came of it. `originals`: what the undone run did."""
     job, plan = task.job, decision.plan
     watched = {s.name for s in plan.subjects if s.watch}
     failed = {f.subject for f in plan.findings if f.level == "critical"}
@@ -178,16 +195,14 @@ def _carry_out(
         return subject not in failed and (not named or subject in named)
 
     planned = {change.key for change in plan.changes}.union(decision.waiting)
+    holds = {key for key in decision.holds if not named or key.subject in named}
     corrected = record.hold(
-        _waiting(decision, undoes),
-        guard.fingerprint(task.name, job.target, decision.holds),
+        _waiting(holds, decision.held.reasons, undoes),
+        guard.fingerprint(task.name, job.target, holds),
         planned,
         concerns=concerns,
         complete=decision.trusted,
     )
-    whole = decision.trusted and not named and not undoes
-    if not undoes:
-        _remember(task, record, decision, named, whole=whole)
     go = [
         c
         for c in plan.changes
@@ -195,28 +210,40 @@ def _carry_out(
     ]
     told = Told(real=True, only=named, self_corrected=tuple(corrected))
     place = job.place(seen)
+    if place and not decision.estranged and (go or (plan.claims and not decision.marked)):
+        try:  # before any claim: a target with owned subjects and no mark is not the one that it was
+            place.leave_mark(record.issue())
+        except Refused as err:
+            told.take([Outcome(c.key, str(err), err.transient) for c in go])
+            told.findings.append(Finding("warning", "", "mark-not-left", str(err)))
+            return told
+    if not undoes:
+        _remember(task, record, decision, order)
     if go:
-        mark = record.advance()
+        by_thing = {(key.subject, key.what): key for key in originals}
+        if undoes:
+            record.protect(undoes, [by_thing[c.key.subject, c.key.what] for c in go])
         record.intend([c.key for c in go], {c.key: c.weight for c in go})
-        marked = None if place is None or estranged_from(place, record) else (place, mark)
-        for outcomes in _outcomes(job, seen, go, marked):
+        for outcomes in _outcomes(job, seen, go):
             record.settle(outcomes)
             told.take(outcomes)
             desk.progress("apply", len(told.done) + len(told.failures), len(go))
-        told.findings.extend(job.verify(seen, told.done))
-    elif whole and plan.claims and place and place.mark() is None:
+        if undoes:
+            record.undo(undoes, [by_thing[key.subject, key.what] for key in told.done])
         try:
-            place.leave_mark(record.advance())
-        except Refused as err:
-            told.findings.append(Finding("warning", "", "mark-not-left", str(err)))
+            told.findings.extend(job.verify(seen, told.done))
+        except SourceError as err:
+            told.findings.append(Finding("warning", "", "not-verified", f"the target could not be read again: {err}"))
     return told
 
 
-def _remember(task: Task[S, D], record: Record, decision: Decision[D], named: frozenset[str], *, whole: bool) -> None:
-    """What a run knows before it applies: ownership, readings, absences."""
-    plan, target = decision.plan, task.job.target
+def _remember(task: Task[S, D], record: Record, decision: Decision[D], order: Order) -> None:
+    """What a run knows before it applies: ownership, readings, absences, and which reading a person trusts."""
+    plan, target, named = decision.plan, task.job.target, frozenset(order.only)
+    whole = decision.trusted and not named
     for old, new in plan.renames.items():
-        record.rename(target, old, new)
+        if not named or new in named:
+            record.rename(target, old, new)
     if claims := {s: stanza for s, stanza in plan.claims.items() if not named or s in named}:
         record.claim(target, claims)
     record.readings(plan.readings, [s.verdict for s in decision.sources], counts=whole)
@@ -225,7 +252,7 @@ def _remember(task: Task[S, D], record: Record, decision: Decision[D], named: fr
         return
     watched = {s.name for s in plan.subjects if s.watch}
     removals = {c.key for c in plan.changes if c.key.verb in TAKING and c.key.subject not in watched}
-    accepted = not whole and bool(removals) and not removals & decision.held.keys
+    accepted = bool(order.approve) and not whole and bool(removals) and not removals & decision.held.keys
     if accepted:  # a person approved every removal that the doubt held: this reading is the measure from now on
         for reading, source in zip(plan.readings, decision.sources, strict=True):
             if source.verdict == "suspicious" and reading.scope:
@@ -233,34 +260,30 @@ def _remember(task: Task[S, D], record: Record, decision: Decision[D], named: fr
     if whole or accepted:
         record.freeze(target, plan.freezes)
         record.absences(removals.union(decision.waiting))
-        record.forget_undone(record.undone().keys() - {change.key for change in plan.changes})
+        planned = {change.key for change in plan.changes}.union(decision.waiting)
+        judged = {s.name for s in plan.subjects} - {f.subject for f in plan.findings if f.level == "critical"}
+        record.forget_undone([k for k in record.undone() if k not in planned and k.subject in judged])
 
 
-def _waiting(decision: Decision[D], undoes: str) -> list[Waiting]:
+def _waiting(holds: Collection[Key], reasons: Mapping[str, str], undoes: str) -> list[Waiting]:
     by_subject: dict[str, set[Key]] = {}
-    for key in decision.holds:
+    for key in holds:
         by_subject.setdefault(key.subject, set()).add(key)
-    return [
-        Waiting(subject, frozenset(keys), decision.held.reasons[subject], undoes)
-        for subject, keys in sorted(by_subject.items())
-    ]
+    return [Waiting(subject, frozenset(keys), reasons[subject], undoes) for subject, keys in sorted(by_subject.items())]
 
 
-def _outcomes(
-    job: Job[S, D], seen: S, go: Sequence[Change[D]], marked: tuple[Place, Mark] | None
-) -> Iterator[list[Outcome]]:
-    """In batches. A target that fails half-way gives every change left its error; a stop leaves them unknown."""
+def _outcomes(job: Job[S, D], seen: S, go: Sequence[Change[D]]) -> Iterator[list[Outcome]]:
+    """In batches, one for each change, whatever the target does; a stop leaves the rest unknown."""
     left = {change.key for change in go}
     batch: list[Outcome] = []
     try:
-        if marked:
-            marked[0].leave_mark(marked[1])
         for outcome in job.apply(seen, go):
             left.discard(outcome.key)
             batch.append(outcome)
             if len(batch) >= BATCH:
                 yield batch
                 batch = []
+        batch.extend(Outcome(key, "the target gave no answer", transient=True) for key in sorted(left))
     except Stopped:
         if batch:
             yield batch

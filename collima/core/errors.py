@@ -5,8 +5,10 @@ CollimaError
 ├── SourceError   a reading is not complete: stop before any change (exit 1)
 ├── StateError    the state database cannot be used: stop before any change (exit 1)
 ├── Refused       one change was refused: record it, go on with the rest
-├── Busy          another run has this job or target (exit 75)
-└── Stopped       asked to stop by TERM (exit 75)
+└── Busy          another run has this job or target (exit 75)
+
+Stopped (asked to stop by TERM, exit 75) is outside the tree, as KeyboardInterrupt is outside Exception: nothing that
+catches errors to go on may catch it.
 
 A hold is a result, not an error. A connector translates once, at its border, with `raise … from err`.
 A message says who, what, how many, the limit, and what to do; it carries no secret and no personal data.
@@ -47,7 +49,9 @@ class Busy(CollimaError):
     transient = True
 
 
-class Stopped(CollimaError):
+class Stopped(BaseException):
+    """Raised in the main thread by TERM. What was begun is on record; the next run goes on."""
+
     transient = True
 
 

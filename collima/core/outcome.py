@@ -39,7 +39,14 @@ def tell(
 ) -> Result:
     """Pure. `held` includes what subjects in watch would hold; `waiting` is outside the plan's changes."""
     findings = _once([*plan.findings, *told.findings, *_corrected(told)])
-    critical = {f.subject for f in findings if f.level == "critical"}
+    watched = {s.name for s in plan.subjects if s.watch}
+
+    def spoken_of(name: str) -> bool:
+        return name not in watched and (not told.only or name in told.only)
+
+    speaking = [f for f in findings if spoken_of(f.subject)]
+    critical = {f.subject for f in speaking if f.level == "critical"}
+    broken = {f.subject for f in findings if f.level == "critical"}
     planned: dict[tuple[str, str], list[tuple[str, int]]] = defaultdict(list)
     applied: dict[tuple[str, str], int] = defaultdict(int)
     stuck: dict[tuple[str, str], int] = defaultdict(int)
@@ -77,44 +84,35 @@ def tell(
             waiting=waits[name],
             failed=tuple(failures[name]),
         )
-        return replace(result, state=_state(result, critical, told))
+        return replace(result, state=_state(result, broken, told))
 
     subjects = tuple(one(s) for s in plan.subjects)
-    state = _run_state(subjects, critical, told)
-    speaking = [s for s in subjects if _speaks(s, told)]
-    failed = [f for s in speaking for f in s.failed]
-    transient = bool(failed) and all(f.transient for f in failed) and not _concerned(critical, told)
-    watched = {s.name for s in plan.subjects if s.watch}
+    state = _run_state([s.state for s in subjects if spoken_of(s.name)], len(critical - {s.name for s in subjects}))
+    failed = [f for s in subjects if spoken_of(s.name) for f in s.failed]
+    transient = bool(failed) and all(f.transient for f in failed) and not critical
     return Result(
         job=job,
         run=run,
         state=state,
-        fingerprint=guard.fingerprint(job, target, (k for k in held.keys if k.subject not in watched)),
+        fingerprint=guard.fingerprint(job, target, (k for k in held.keys if spoken_of(k.subject))),
         sources=sources,
         subjects=subjects,
         findings=findings,
         seconds=seconds,
         verbs=verbs,
-        cause=_cause(findings, failed) if state in ("failed", "partial") else "",
+        cause=_cause(speaking, failed) if state in ("failed", "partial") else "",
         transient=transient,
         only=tuple(sorted(told.only)),
         self_corrected=told.self_corrected,
-        exit_code=_exit_code(state, transient=transient, held=any(any(s.held.values()) for s in speaking)),
+        exit_code=_exit_code(
+            state, transient=transient, held=any(any(s.held.values()) for s in subjects if spoken_of(s.name))
+        ),
     )
 
 
-def _speaks(subject: SubjectResult, told: Told) -> bool:
-    """Whether it counts in the run's state."""
-    return subject.mode == "apply" and (not told.only or subject.name in told.only)
-
-
-def _concerned(critical: set[str], told: Told) -> set[str]:
-    return critical & told.only if told.only else critical
-
-
-def _state(subject: SubjectResult, critical: set[str], told: Told) -> State:
+def _state(subject: SubjectResult, broken: set[str], told: Told) -> State:
     applied, failed = sum(subject.applied.values()), len(subject.failed)
-    if subject.name in critical or (failed and not applied):
+    if subject.name in broken or (failed and not applied):
         return "failed"
     if failed:
         return "partial"
@@ -127,14 +125,11 @@ def _state(subject: SubjectResult, critical: set[str], told: Told) -> State:
     return "in-sync"
 
 
-def _run_state(subjects: Sequence[SubjectResult], critical: set[str], told: Told) -> State:
-    """Worst first. A critical finding of something outside the plan (a frozen roster) is a failed subject, too."""
-    states = [s.state for s in subjects if _speaks(s, told)]
-    watched = {s.name for s in subjects if s.mode == "watch"}
-    states += ["failed"] * len(_concerned(critical, told) - {s.name for s in subjects} - watched)
-    if states and all(state == "failed" for state in states):
+def _run_state(states: Sequence[State], outside: int) -> State:
+    """Worst first. `outside`: critical findings of what is no subject of the plan (frozen rosters) fail, too."""
+    if all(state == "failed" for state in states) and (states or outside):
         return "failed"
-    if any(state in ("failed", "partial") for state in states):
+    if outside or "failed" in states or "partial" in states:
         return "partial"
     order: tuple[State, ...] = ("held", "changed", "planned")
     return next((state for state in order if state in states), "in-sync")

@@ -64,14 +64,15 @@ class Mark:
     """Left at a target by the state that manages it: tells a lost state, or one restored from a backup."""
 
     state: str  # the id of the state database
-    sequence: int  # grows with every run that applies
+    token: str  # one of those that this state issued for this target, and has stored before
 
 
 class Place(Protocol):
     def mark(self) -> Mark | None:
         """The mark found at the target; None: nobody's. Raises SourceError when it cannot be told."""
 
-    def leave_mark(self, mark: Mark) -> None: ...
+    def leave_mark(self, mark: Mark) -> None:
+        """Replaces the mark that is there. Raises Refused when the target cannot be written."""
 
 
 class Rosters(Place, Protocol):
@@ -201,8 +202,11 @@ class Record(Protocol):
     def known(self, fingerprint: str) -> frozenset[Key] | None:
         """The keys of a fingerprint that a real run of this job stored in the last 7 days, superseded or not."""
 
-    def standing(self) -> Mark:
-        """This state's own id and sequence."""
+    def identity(self) -> str:
+        """This state's own id; "" before there is a state."""
+
+    def issued(self, mark: Mark) -> bool:
+        """Whether this state issued the mark for this target: one restored from a backup did not issue the newest."""
 
     # ---- writing: each is one transaction
     def approve(self, fingerprint: str, keys: Collection[Key], reason: str, who: str) -> None: ...
@@ -230,10 +234,10 @@ class Record(Protocol):
         """No stanza names them any more. Keeps the date of those already frozen."""
 
     def rename(self, target: str, old: str, new: str) -> None:
-        """Ownership, history and absences of roster `old` are those of `new`; its holds are planned anew."""
+        """Ownership, history and absences of roster `old` are those of `new`; its holds end, and are planned anew."""
 
-    def advance(self) -> Mark:
-        """The next sequence, stored before the target's mark is written."""
+    def issue(self) -> Mark:
+        """A new mark for this target, stored before it is left there."""
 
     def intend(self, changes: Iterable[Key], weights: Mapping[Key, int]) -> None: ...
     def settle(self, outcomes: Sequence[Outcome]) -> None:
@@ -243,8 +247,11 @@ class Record(Protocol):
         """The removals that a complete run wants, waiting ones included: others are forgotten, these count one more."""
 
     def forget_undone(self, keys: Collection[Key]) -> None: ...
+    def protect(self, of: str, keys: Collection[Key]) -> None:
+        """These changes of run `of` are about to be undone: later runs hold them. Stored before anything is applied."""
+
     def undo(self, of: str, keys: Collection[Key]) -> None:
-        """This run has undone these (inverted back to the keys of run `of`)."""
+        """This run has undone these changes of run `of`."""
 
     def readings(self, readings: Sequence[Reading], verdicts: Sequence[str], counts: bool) -> None:
         """`counts`: these readings go on record for `past` (complete, and of a whole real run)."""

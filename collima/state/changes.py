@@ -61,10 +61,13 @@ def undone_keys(connection: Connection, ticket: Ticket) -> Mapping[Key, str]:
     return {key(row): row.by for row in connection.execute(select(undone).where(ticket.of(undone)))}
 
 
-def undo(connection: Connection, ticket: Ticket, of: str, keys: Collection[Key], now: int) -> None:
+def protect(connection: Connection, ticket: Ticket, of: str, keys: Collection[Key], now: int) -> None:
     forget_undone(connection, ticket, keys)
     common = {"job": ticket.job, "target": ticket.target, "by": ticket.run, "of": of, "at": now}
     add(connection, undone, ({**common, **columns(one)} for one in keys))
+
+
+def undo(connection: Connection, ticket: Ticket, of: str, keys: Collection[Key]) -> None:
     for these in among(changes, keys):
         connection.execute(update(changes).where(changes.c.run == of, these).values(undone_by=ticket.run))
 

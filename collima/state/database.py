@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 
 from collima.core.errors import ConfigError, StateError
 from collima.core.ports import Clock
+from collima.core.stopping import undisturbed
 from collima.state import mariadb, schema, sqlite
 from collima.state.faults import told
 from collima.state.tables import metadata
@@ -38,7 +39,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that writes nothing. Before there is a state it sees an empty one, and makes none."""
-        with told(self.place):
+        with undisturbed(), told(self.place):
             engine = self._ready(make=False)
             if engine is None:
                 engine = sqlite.empty()
@@ -49,7 +50,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is kept whole or not at all. On SQLite it is the only writer."""
-        with told(self.place):
+        with undisturbed(), told(self.place):
             engine = self._ready(make=True)
             assert engine is not None
             with engine.connect().execution_options(write=True) as connection, connection.begin():

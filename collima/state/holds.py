@@ -1,6 +1,6 @@
 """Holds and approvals. What an undo waits for is apart from what the job's own runs wait for (`Ticket.undoes`)."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -93,6 +93,10 @@ def hold(
         select(holds).where(ticket.of(holds), holds.c.undoes == ticket.undoes, holds.c.ended.is_(None))
     ).all()
     new = {w.subject: (w, hashed(ticket.job, ticket.target, w.keys)) for w in waiting}
+    oldest = min((row.since for row in opened), default=now)
+    given: dict[str, list[tuple[int, Key]]] = {}
+    for at, one in _given(connection, ticket, oldest):
+        given.setdefault(one.subject, []).append((at, one))
     corrected, ids = [], dict[str, list[int]]()  # fingerprint -> holds
     for row in opened:
         waits, own = new.get(row.subject, (None, ""))
@@ -102,7 +106,9 @@ def hold(
             if concerns(row.subject):
                 again = {"seen": now, "reason": waits.reason}
                 connection.execute(update(holds).where(holds.c.id == row.id).values(again))
-        elif concerns(row.subject) and (ending := _ending(connection, ticket, row, wanted, waits, complete=complete)):
+        elif concerns(row.subject) and (
+            ending := _ending(connection, ticket, row, wanted, waits, given.get(row.subject, ()), complete=complete)
+        ):
             connection.execute(update(holds).where(holds.c.id == row.id).values(ended=now, ending=ending))
             if ending == "self-corrected":
                 corrected.append(row.subject)
@@ -119,13 +125,14 @@ def _ending(
     row: Row[Any],
     planned: frozenset[Key],
     successor: Waiting | None,
+    given: Iterable[tuple[int, Key]],
     *,
     complete: bool,
 ) -> str:
-    """How an open hold ends that is not held again as it was; "" when it stays open."""
+    """How an open hold ends that is not held again as it was; "" when it stays open. `given`: approvals, with times."""
     found = connection.execute(select(hold_keys).where(hold_keys.c.hold == row.id))
     keys = {Key(row.subject, each.verb, each.what) for each in found}
-    left = keys - _approved(connection, ticket, approvals.c.at >= row.since)
+    left = keys - {one for at, one in given if at >= row.since}
     if not left:
         return "approved"
     if not successor and (ticket.undoes or not complete):
@@ -189,6 +196,17 @@ def _expire(connection: Connection, ticket: Ticket, now: int) -> None:
         .where(ticket.of(holds), holds.c.undoes != "", holds.c.ended.is_(None), holds.c.seen < now - WEEK)
         .values(ended=now, ending="expired")
     )
+
+
+def _given(connection: Connection, ticket: Ticket, since: int) -> Iterator[tuple[int, Key]]:
+    """(when, which key) of every approval since then, used up or not."""
+    rows = connection.execute(
+        select(approvals.c.at, approval_keys.c.subject, approval_keys.c.verb, approval_keys.c.what)
+        .join(approvals, approvals.c.id == approval_keys.c.approval)
+        .where(ticket.of(approvals), approvals.c.undoes == ticket.undoes, approvals.c.at >= since)
+    )
+    for row in rows:
+        yield row.at, key(row)
 
 
 def _approved(connection: Connection, ticket: Ticket, *conditions: ColumnElement[bool]) -> frozenset[Key]:

@@ -12,10 +12,10 @@ from typing import Self
 from sqlalchemy import Connection, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from collima.core.errors import Busy, CollimaError, ConfigError, StateError
+from collima.core.errors import Busy, CollimaError, ConfigError, StateError, Stopped
 from collima.core.model import Key
-from collima.core.ports import Clock, Mark, Owned
-from collima.state import changes, locks, people, retention, rosters
+from collima.core.ports import Clock, Owned
+from collima.state import changes, locks, marks, people, retention, rosters
 from collima.state.archive import Archive
 from collima.state.clock import micros, moment, stamp
 from collima.state.database import Database
@@ -23,7 +23,7 @@ from collima.state.database import database as opened
 from collima.state.faults import RACES, code
 from collima.state.keys import Ticket
 from collima.state.people import Traces
-from collima.state.record import SqlRecord, standing
+from collima.state.record import SqlRecord
 from collima.state.tables import runs
 
 log = logging.getLogger(__name__)
@@ -70,10 +70,6 @@ class SqlJournal:
         with self.database.write() as connection:
             return rosters.retire(connection, target, roster)
 
-    def rename(self, target: str, old: str, new: str) -> None:
-        with self.database.write() as connection:
-            rosters.rename(connection, target, old, new)
-
     def migrate(self) -> tuple[int, int]:
         return self.database.migrate()
 
@@ -81,9 +77,10 @@ class SqlJournal:
         """Where there is no state yet a plan sees an empty one, and makes none."""
         return SqlRecord(self.database, Ticket("", job, target))
 
-    def standing(self) -> Mark:
+    def identity(self) -> str:
+        """The id of this state; "" before there is one."""
         with self.database.read() as connection:
-            return standing(connection)
+            return marks.identity(connection)
 
     def done(self, run: str) -> tuple[str, str, frozenset[Key]]:
         with self.database.read() as connection:
@@ -107,7 +104,7 @@ class SqlJournal:
         except BaseException as err:
             cause = f"{type(err).__name__}: {err}"
             with suppress(StateError):  # then the next run finds this one dead
-                self._leave(record.run, cause, transient=isinstance(err, CollimaError) and err.transient)
+                self._leave(record.run, cause, transient=isinstance(err, CollimaError | Stopped) and err.transient)
             raise
         self._leave(record.run, "it ended without a result", transient=False)
 

@@ -13,12 +13,13 @@ from collima.core.ports import Absence, Mark, Past, Waiting
 from collima.state import changes as _changes
 from collima.state import holds as _holds
 from collima.state import locks
+from collima.state import marks as _marks
 from collima.state import rosters as _rosters
 from collima.state import sources as _sources
 from collima.state.clock import micros
 from collima.state.database import Database
 from collima.state.keys import Ticket
-from collima.state.tables import approvals, meta, runs, undone
+from collima.state.tables import approvals, runs, undone
 from collima.state.tables import holds as holds_table
 
 
@@ -73,10 +74,13 @@ class SqlRecord:
         with self.database.read() as connection:
             return _holds.known(connection, self.ticket, fingerprint, self._now)
 
-    def standing(self) -> Mark:
-        """Of a state that is yet to be made: Mark("", 0)."""
+    def identity(self) -> str:
         with self.database.read() as connection:
-            return standing(connection)
+            return _marks.identity(connection)
+
+    def issued(self, mark: Mark) -> bool:
+        with self.database.read() as connection:
+            return _marks.issued(connection, self.ticket.target, mark)
 
     # ---- writing
 
@@ -108,12 +112,11 @@ class SqlRecord:
 
     def rename(self, target: str, old: str, new: str) -> None:
         with self._write() as connection:
-            _rosters.rename(connection, target, old, new)
+            _rosters.rename(connection, target, old, new, self._now)
 
-    def advance(self) -> Mark:
+    def issue(self) -> Mark:
         with self._write() as connection:
-            connection.execute(update(meta).values(sequence=meta.c.sequence + 1))
-            return standing(connection)
+            return _marks.issue(connection, self.ticket.target, self._now)
 
     def intend(self, changes: Iterable[Key], weights: Mapping[Key, int]) -> None:
         with self._write() as connection:
@@ -125,16 +128,21 @@ class SqlRecord:
 
     def absences(self, absent: Collection[Key]) -> None:
         with self._write() as connection:
-            _changes.note_absences(connection, self.ticket, absent, self._now)
+            started = connection.execute(select(runs.c.started).where(runs.c.id == self.run)).scalar_one()
+            _changes.note_absences(connection, self.ticket, absent, started)
 
     def forget_undone(self, keys: Collection[Key]) -> None:
         if keys:
             with self._write() as connection:
                 _changes.forget_undone(connection, self.ticket, keys)
 
+    def protect(self, of: str, keys: Collection[Key]) -> None:
+        with self._write() as connection:
+            _changes.protect(connection, self.ticket, of, keys, self._now)
+
     def undo(self, of: str, keys: Collection[Key]) -> None:
         with self._write() as connection:
-            _changes.undo(connection, self.ticket, of, keys, self._now)
+            _changes.undo(connection, self.ticket, of, keys)
 
     def readings(self, readings: Sequence[Reading], verdicts: Sequence[str], counts: bool) -> None:
         with self._write() as connection:
@@ -158,8 +166,3 @@ class SqlRecord:
             connection.execute(
                 update(runs).where(runs.c.id == self.run).values(**values, ended=self._now, transient=transient)
             )
-
-
-def standing(connection: Connection) -> Mark:
-    row = connection.execute(select(meta.c.state, meta.c.sequence)).first()
-    return Mark(row.state, row.sequence) if row else Mark("", 0)

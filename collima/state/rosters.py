@@ -8,7 +8,7 @@ from collima.core.errors import ConfigError, StateError
 from collima.core.ports import Owned
 from collima.state.clock import maybe
 from collima.state.keys import NAMES, add, batches
-from collima.state.tables import absences, changes, rosters, runs, undone
+from collima.state.tables import absences, changes, holds, rosters, runs, undone
 
 
 def owned(connection: Connection, target: str) -> Mapping[str, Owned]:
@@ -57,7 +57,7 @@ def retire(connection: Connection, target: str, roster: str) -> bool:
     return found.rowcount > 0
 
 
-def rename(connection: Connection, target: str, old: str, new: str) -> None:
+def rename(connection: Connection, target: str, old: str, new: str, now: int) -> None:
     """Who managed `old` manages `new`, and what is on record of `old` is of `new`; its holds end (they name `old`).
 
     Raises ConfigError when nobody did, or somebody manages `new`.
@@ -72,6 +72,8 @@ def rename(connection: Connection, target: str, old: str, new: str) -> None:
     )
     mine = select(runs.c.id).where(runs.c.job == present[old].job, runs.c.target == target)
     connection.execute(update(changes).where(changes.c.subject == old, changes.c.run.in_(mine)).values(subject=new))
+    open_holds = (holds.c.job == present[old].job, holds.c.target == target, holds.c.subject == old)
+    connection.execute(update(holds).where(*open_holds, holds.c.ended.is_(None)).values(ended=now, ending="superseded"))
     for table in (absences, undone):
         here = (table.c.job == present[old].job, table.c.target == target, table.c.subject == old)
         connection.execute(update(table).where(*here).values(subject=new))

@@ -31,7 +31,7 @@ def create(connection: Connection) -> None:
     versions.create(connection, checkfirst=True)
     if connection.scalar(select(meta.c.id)) is None:
         connection.execute(
-            insert(meta).values(id=1, state=str(uuid.uuid4()), sequence=0, salt=secrets.token_hex(16)),
+            insert(meta).values(id=1, state=str(uuid.uuid4()), salt=secrets.token_hex(16)),
         )
     connection.execute(insert(versions).values(version_num=revision(CURRENT)))
 

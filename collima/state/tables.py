@@ -229,8 +229,14 @@ meta = _table(
     "meta",
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("state", String(36), nullable=False),
-    Column("sequence", BigInteger, nullable=False),
     Column("salt", String(64), nullable=False),  # of the pseudonyms of people who were forgotten
+)
+
+marks = _table(
+    "marks",
+    Column("target", Name, primary_key=True),
+    Column("token", String(32), primary_key=True),
+    Column("at", BigInteger, nullable=False),
 )
 
 versions = Table(

@@ -1,7 +1,9 @@
 """The live session of the kind `ldif`: a Directory that answers everything itself."""
 
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -45,9 +47,19 @@ class Session:
             for dn, raws in self._matching(question.among, question.attributes, question.filters):
                 gatherer.add(dn, raws.values())
             snapshot = gatherer.snapshot(STANDARD, whole=True)
-            return snapshot, Reading(connector="", scope=scope("ldif", "", question.among), entries=snapshot.size)
+            return snapshot, Reading(
+                connector="", scope=scope("ldif", "", question.among), entries=snapshot.size, doubt=self._cut()
+            )
 
         return answered(question, read, None, verify=0, rng=random.SystemRandom())
+
+    def _cut(self) -> str:
+        """Why the end of the file may be missing: every program that writes LDIF ends its last line."""
+        with suppress(OSError), self._path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                return "the file does not end with the end of a line: it may be cut"
+        return ""
 
     def _matching(
         self, where: Filter, attributes: Sequence[str], filters: Sequence[Filter] = ()

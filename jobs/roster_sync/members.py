@@ -64,7 +64,7 @@ def wanted(
             members.discard(member)
             for person in population.people.get(member, ()):
                 members.difference_update(population.ids[person])
-    refused = members & (roster.refused or {}).keys()
+    refused = (members - present) & (roster.refused or {}).keys()  # who is in already stays
     members -= refused
 
     def tell(count: int, code: str, told: str) -> None:

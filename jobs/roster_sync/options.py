@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
 from collima.core.options import Guard, Person, Uses
+from collima.core.ports import NameRule
 from collima.directory.filters import Filter, Template
-from collima.directory.names import NameTemplate
+from collima.directory.names import NameTemplate, fold
 
 ForEach: TypeAlias = Filter | Mapping[str, tuple[str, ...]] | tuple[str, ...]
 
@@ -81,9 +82,16 @@ class Options:
         literal: dict[str, int] = {}
         for at, stanza in enumerate(self.rosters):
             yield from ((("rosters", at, *path), text) for path, text in _stanza_faults(stanza))
-            if not stanza.for_each and (name := stanza.name.lower()) in literal:
+            if stanza.for_each or "{" in stanza.name:
+                continue
+            try:
+                name = fold(stanza.name, NameRule())
+            except ValueError as err:
+                yield ("rosters", at, "name"), str(err)
+                continue
+            if name in literal:
                 yield ("rosters", at, "name"), f"rosters[{literal[name]}] has the name {stanza.name!r}, too"
-            literal.setdefault(stanza.name.lower(), at)
+            literal.setdefault(name, at)
         for old, new in self.renamed.items():
             if new in self.renamed:
                 yield ("renamed", old), f"{new!r} is renamed itself: name the last name at once"

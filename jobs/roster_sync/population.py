@@ -1,6 +1,6 @@
 """The people of one run as members: which address of each, and whom an address means."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,7 +13,7 @@ class Population:
     """People by index, as `directory.ports.People` counts them."""
 
     ids: Sequence[tuple[Id, ...]]  # those that the target knows, the preferred first
-    people: dict[Id, tuple[int, ...]]  # whom an Id belongs to
+    people: Mapping[Id, Sequence[int]]  # whom an Id belongs to
     bad: int  # bitset: people with values that are no mail addresses, and no good one
     strange: int  # bitset: people with an address, but no account at the target
     mute: int  # bitset: people without any address
@@ -32,7 +32,7 @@ def population(
     """`values`: the address attribute of each person. Preference: the order of `own_domains`, then the alphabet."""
     rank = {domain: n for n, domain in enumerate(own_domains)}
     ids: list[tuple[Id, ...]] = []
-    people: dict[Id, tuple[int, ...]] = {}
+    people: dict[Id, list[int]] = {}
     flags = {name: bytearray(len(values) // 8 + 1) for name in ("bad", "strange", "mute")}
 
     def preference(text: str) -> tuple[int, str]:
@@ -47,7 +47,7 @@ def population(
             mine = tuple(dict.fromkeys(i for i in found if i is not None))
         ids.append(mine)
         for one in mine:
-            people[one] = (*people.get(one, ()), person)
+            people.setdefault(one, []).append(person)
         if not mine:
             kind = "mute" if not texts else "strange" if any(_plain(t) for t in texts) else "bad"
             flags[kind][person >> 3] |= 1 << (person & 7)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from collima.core import guard
 from collima.core.errors import SourceError, blaming
-from collima.core.model import Change, Finding, Key, Limit, Outcome, Plan, Subject
+from collima.core.model import Change, Finding, Key, Level, Limit, Outcome, Plan, Subject
 from collima.core.options import Guard
 from collima.core.ports import Context, Edit, Id, Owned, Place, Roster, Rosters
 from collima.core.quantities import Duration
@@ -72,11 +72,12 @@ class Sync:
             yield self._read(directory, rosters)
 
     def _owned(self, rosters: Rosters) -> Mapping[str, Owned]:
+        """Whose rosters are whose; or SourceError when the target is not the one that they are in."""
         owned = self.context.registry.owned(self.target)
-        if owned and not rosters.exists():
+        if owned and (not rosters.exists() or rosters.mark() is None):  # its mark was left before the first claim
             raise SourceError(
-                f"{self.target}: the place of its {len(owned)} rosters is gone (not mounted?), nothing was changed; "
-                "make it again if it is meant to start anew"
+                f"the place of its {len(owned)} rosters is gone, or another one (not mounted?): nothing was changed. "
+                "If it is meant to start anew: `collima check --accept-state`"
             )
         return owned
 
@@ -125,8 +126,7 @@ class Sync:
             subjects.append(self._subject(wish, roster, want, seen.people.size))
             findings.extend(want.findings)
             findings.extend(Finding(level, wish.name, code, told) for level, code, told in roster.findings)
-            if not roster.missing:
-                changes.extend(_changes(wish, roster, want, seen.rosters))
+            changes.extend(_changes(wish, roster, want, seen.rosters))
         gone = self._gone(seen)
         findings.extend(_frozen_finding(name, seen.owned[name], now) for name in sorted(gone))
         return Plan(
@@ -170,7 +170,7 @@ class Sync:
 
     def _renames(self, seen: Seen) -> dict[str, str]:
         pairs = self.options.renamed.items()
-        return {old: new for old, new in pairs if self._mine(seen, old) and not self._mine(seen, new)}
+        return {old: new for old, new in pairs if self._mine(seen, old) and new not in seen.owned}
 
     def _mine(self, seen: Seen, name: str) -> bool:
         return name in seen.owned and seen.owned[name].job == self.context.name
@@ -244,10 +244,14 @@ class Sync:
                 verb = "remove" if key.verb == "add" else "add"
                 changes.append(Change(Key(key.subject, verb, key.what), "undo", Member(member)))
                 difference[key.subject] += 1 if verb == "add" else -1
-        subjects = (
-            Subject(name, len(roster.members), len(roster.members) + difference[name], limits=_limits(self.guard))
-            for name, roster in seen.have.items()
-        )
+        policies = {stanza.name: stanza.guard.over(self.guard) for stanza in self.options.rosters}
+
+        def subject(name: str, roster: Roster) -> Subject:
+            owned = seen.owned.get(name)
+            policy = policies.get(owned.stanza, self.guard) if owned else self.guard
+            return Subject(name, len(roster.members), len(roster.members) + difference[name], limits=_limits(policy))
+
+        subjects = (subject(name, roster) for name, roster in seen.have.items())
         return Plan((), tuple(subjects), tuple(changes), tuple(faults.values()))
 
 
@@ -260,6 +264,11 @@ def _limits(policy: Guard) -> tuple[Limit, ...]:
 def _fault(name: str, roster: Roster, owner: Owned | None, job: str, *, watch: bool) -> Finding | None:
     if roster.fault:
         return Finding("critical", name, "roster-unreadable", roster.fault)
+    if roster.missing:
+        level: Level = "critical" if owner and owner.job == job else "warning"
+        return Finding(
+            level, name, "roster-missing", "the target has no such roster: make it there, or take it out here"
+        )
     if owner and owner.job != job and not watch:
         told = f"belongs to the job {owner.job}: take it out there and run `collima retire` first"
         return Finding("critical", name, "owned-by-another", told)

@@ -4,6 +4,7 @@ import email
 import email.policy
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -345,6 +346,80 @@ def test_an_overlapping_run_is_locked_out_and_a_stopped_one_lets_go(site: Site, 
     assert site.run_job("sympa-lists").code == 0
     states = [entry["run"]["state"] for entry in json.loads(site.collima("history", "--json").out)]
     assert states == ["in-sync", "failed", "changed"]
+
+
+def test_a_job_of_another_machine_is_refused(site: Site) -> None:
+    text = (site.folder / "schedules.yaml").read_text()
+    site.write(text.replace("    when: daily at 05:30\n", "    when: daily at 05:30\n    runs-on: [elsewhere]\n"))
+    done = site.run_job("sympa-lists")
+    assert done.code == 2
+    assert "elsewhere" in done.err
+    assert site.run_job("sympa-lists", "--plan").code == 0
+
+
+def test_on_a_frozen_day_removals_wait(site: Site) -> None:
+    for _ in range(3):
+        site.run_job("sympa-lists")
+    people(site, professors=19)
+    text = (site.folder / "schedules.yaml").read_text()
+    frozen = "    freeze: {dates: [2000-01-01 to 2999-12-31]}\n"
+    site.write(text.replace("    when: daily at 05:30\n", f"    when: daily at 05:30\n{frozen}"))
+    done = site.run_job("sympa-lists")
+    assert (done.code, done.subject("docenti")["waiting"], len(site.members("docenti"))) == (0, 1, 20)
+
+
+def test_the_lists_of_a_job_that_left_the_file_can_be_retired_and_taken_over(site: Site) -> None:
+    site.run_job("sympa-lists")
+    text = (site.folder / "schedules.yaml").read_text()
+    site.write(text.replace("  sympa-lists:", "  new-name:"))
+    assert site.run_job("new-name").code == 1
+    assert site.collima("retire", "docenti").code == 0
+    assert site.collima("retire", "tecnici").code == 0
+    assert site.run_job("new-name").json["state"] == "in-sync"
+
+
+def test_a_file_that_was_cut_in_its_last_line_removes_nobody(site: Site) -> None:
+    for _ in range(3):
+        site.run_job("sympa-lists")
+    people(site, professors=19)
+    file = site.folder / "people.ldif"
+    file.write_bytes(file.read_bytes()[:-2])
+    done = site.run_job("sympa-lists")
+    assert (done.code, done.json["sources"][0]["verdict"]) == (3, "suspicious")
+    assert "cut" in done.json["sources"][0]["reason"]
+    assert len(site.members("docenti")) == 20
+
+
+@pytest.mark.parametrize("redirect", [">/dev/full", ">&-", "2>&-", "| head -0"])
+def test_an_output_that_nobody_hears_changes_neither_the_run_nor_its_exit_code(site: Site, redirect: str) -> None:
+    command = " ".join(shlex.quote(word) for word in site.command("run_job", "sympa-lists", "--json"))
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} {redirect}"],
+        cwd=site.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert len(site.members("docenti")) == 20
+
+
+def test_only_approves_what_it_names(site: Site) -> None:
+    site.run_job("sympa-lists")
+    people(site, professors=15, technicians=15)
+    fingerprint = site.run_job("sympa-lists").json["fingerprint"]
+    done = site.run_job("sympa-lists", "--only", "docenti", "--approve", fingerprint, "--reason", "x")
+    assert (done.code, len(site.members("docenti")), len(site.members("tecnici"))) == (0, 15, 20)
+    assert site.run_job("sympa-lists").code == 3
+    assert len(site.members("tecnici")) == 20
+
+
+def test_two_connectors_on_one_folder_are_a_fault(site: Site) -> None:
+    text = (site.folder / "schedules.yaml").read_text()
+    site.write(text.replace("  mail: {", "  again: {kind: list-files, directory: lists/../lists}\n  mail: {", 1))
+    done = site.collima("check")
+    assert done.code == 2
+    assert "is the folder of the connector lists, too" in done.err
 
 
 def test_the_state_can_be_a_mariadb(site: Site, mariadb_server: MariaDB) -> None:  # noqa: F811

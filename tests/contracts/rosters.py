@@ -82,8 +82,8 @@ class RostersContract:
     def test_a_mark_is_found_again(self, target: Target) -> None:
         with target.open() as session:
             assert session.mark() is None
-            session.leave_mark(Mark("state-1", 7))
+            session.leave_mark(Mark("state-1", "a"))
         with target.open() as session:
-            assert session.mark() == Mark("state-1", 7)
-            session.leave_mark(Mark("state-1", 8))
-            assert session.mark() == Mark("state-1", 8)
+            assert session.mark() == Mark("state-1", "a")
+            session.leave_mark(Mark("state-1", "b"))
+            assert session.mark() == Mark("state-1", "b")

@@ -346,11 +346,37 @@ def test_a_member_that_the_target_does_not_take_is_recorded_and_the_rest_goes_on
     assert campus.members("docenti") == ["p0@unimore.it", "p2@unimore.it"]
 
 
-def test_a_missing_roster_gets_no_changes(campus: Campus) -> None:
+def test_a_missing_roster_gets_no_changes_and_is_critical_once_it_was_ours(campus: Campus) -> None:
     campus.people(staff(3, employeeType="PO"), others())
+    job = campus.job(stanza(), stanza("tecnici", "(employeeType=PTA)", mode="watch"))
     campus.target.missing.add("docenti")
-    result = campus.run(campus.job(stanza()))
-    assert subject(result).planned["add"] == ()
+    result = campus.run(job)
+    assert (subject(result).planned["add"], codes(result)) == ((), ["roster-missing"])
+    assert result.state == "in-sync"
+    campus.target.missing.clear()
+    campus.run(job)
+    campus.target.missing.add("docenti")
+    assert campus.run(job).state == "failed"
+
+
+def test_a_refused_member_who_is_in_already_stays(campus: Campus) -> None:
+    campus.people(staff(3, employeeType="PO"), others())
+    campus.target.rosters["docenti"] = {"id-p1@unimore.it"}
+    campus.target.refused["docenti"] = {"id-p1@unimore.it": "an owner"}
+    campus.run(campus.job(stanza()))
+    assert campus.members("docenti") == ["p0@unimore.it", "p1@unimore.it", "p2@unimore.it"]
+
+
+def test_a_name_that_is_taken_does_not_stop_a_job_with_renamed(campus: Campus) -> None:
+    campus.people(staff(3, employeeType="PO"), others())
+    campus.run(campus.job(stanza("professori")), name="first")
+    campus.run(campus.job(stanza()))
+    job = campus.job(
+        stanza("professori"), stanza("altri", "(employeeType=PTA)", mode="watch"), renamed={"docenti": "professori"}
+    )
+    result = campus.run(job)
+    assert codes(result, "professori") == ["owned-by-another"]
+    assert codes(result, "docenti") == ["frozen"]
 
 
 # ---- only

@@ -27,7 +27,8 @@ def test_before_there_is_a_state_a_plan_sees_an_empty_one(state: State) -> None:
     assert look.undone() == {}
     assert look.absent() == {}
     assert look.known("0123456789abcdef") is None
-    assert look.standing() == Mark("", 0)
+    assert look.identity() == ""
+    assert not look.issued(Mark("", ""))
     assert journal.owned(TARGET) == {}
     assert list(journal.archive.history()) == []
     assert journal.archive.open_holds() == ()
@@ -82,20 +83,20 @@ def test_a_failure_after_the_end_changes_nothing_of_the_result(state: State) -> 
     assert [row.state for row in journal.archive.history()] == ["held"]
 
 
-def test_a_discarded_run_leaves_nothing_but_the_sequence(state: State) -> None:
+def test_a_discarded_run_leaves_nothing_but_the_mark_that_it_issued(state: State) -> None:
     journal = state.open()
     with journal.begin(JOB, TARGET, slot=7, kind="run", config="") as record:
         do(record, add("a@unimore.it"))
         record.readings([Reading("people", "scope", 10)], ["complete"], counts=True)
         record.approve("f", add("a@unimore.it"), "", "rossi")
-        record.advance()
+        mark = record.issue()
         record.discard()
     look = journal.look(JOB, TARGET)
     assert list(journal.archive.history()) == []
     assert list(journal.archive.changes(record.run)) == []
     assert look.past("scope") == Past()
     assert look.approved() == frozenset()
-    assert look.standing().sequence == 1
+    assert look.issued(mark)
     with run(journal, slot=7):
         pass
 
@@ -104,7 +105,7 @@ def test_a_plan_stores_nothing(state: State) -> None:
     look = state.open().look(JOB, TARGET)
     look.discard()
     with pytest.raises(AssertionError, match="stores nothing"):
-        look.advance()
+        look.issue()
 
 
 # ---- changes
@@ -161,7 +162,7 @@ def test_keys_that_a_collation_would_merge_are_kept_apart(state: State) -> None:
         do(record, every)
         record.approve("f", every, "", "rossi")
         record.absences(every)
-        record.undo("20260101T000000-0000", every)
+        record.protect("20260101T000000-0000", every)
         record.claim(TARGET, dict.fromkeys(NEAR, "stanza"))
         record.settle([Outcome(Key("docenti", "add", "A@unimore.it"), "refused")])
     assert journal.done(record.run)[2] == every - add("A@unimore.it")
@@ -191,7 +192,8 @@ def test_what_a_person_undid_is_remembered_until_it_is_forgotten(state: State) -
     with run(journal) as first:
         do(first, did)
     with run(journal, undoes=first.run) as undo:
-        undo.undo(first.run, [one])
+        undo.protect(first.run, [one])
+        undo.protect(first.run, [one])
         undo.undo(first.run, [one])
     assert journal.look(JOB, TARGET).undone() == {one: undo.run}
     assert journal.done(first.run)[2] == {other}
@@ -290,13 +292,14 @@ def test_a_roster_is_retired_or_renamed(state: State) -> None:
     journal = state.open()
     with run(journal) as record:
         record.claim(TARGET, {"old": "s", "other": "s"})
-    journal.rename(TARGET, "old", "new")
+    with run(journal) as record:
+        record.rename(TARGET, "old", "new")
     assert journal.owned(TARGET).keys() == {"new", "other"}
     assert journal.archive.managed("new") == {TARGET: Owned(JOB, "s")}
-    with pytest.raises(ConfigError, match="collima retire other"):
-        journal.rename(TARGET, "new", "other")
-    with pytest.raises(ConfigError, match="nobody manages old"):
-        journal.rename(TARGET, "old", "x")
+    with pytest.raises(ConfigError, match="collima retire other"), run(journal) as record:
+        record.rename(TARGET, "new", "other")
+    with pytest.raises(ConfigError, match="nobody manages old"), run(journal) as record:
+        record.rename(TARGET, "old", "x")
     assert journal.retire(TARGET, "new")
     assert not journal.retire(TARGET, "new")
     assert journal.owned(TARGET).keys() == {"other"}
@@ -305,12 +308,26 @@ def test_a_roster_is_retired_or_renamed(state: State) -> None:
 # ---- the state's own mark
 
 
-def test_the_sequence_grows_with_every_run_that_applies(state: State) -> None:
+def test_a_mark_is_known_to_the_state_and_the_target_that_it_was_issued_for(state: State) -> None:
     journal = state.open()
     with run(journal) as record:
-        first = record.advance()
+        first, second = record.issue(), record.issue()
+    look = state.open().look("any", TARGET)
+    assert first != second
+    assert first.state == second.state == look.identity() == journal.identity()
+    assert look.issued(first)
+    assert look.issued(second)
+    assert not journal.look("any", "elsewhere").issued(first)
+    assert not look.issued(Mark("another state", first.token))
+    assert not look.issued(Mark(first.state, "0" * 32))
+
+
+def test_marks_of_long_ago_are_forgotten(state: State) -> None:
+    journal = state.open()
     with run(journal) as record:
-        second = record.advance()
-    assert (first.sequence, second.sequence) == (1, 2)
-    assert len(first.state) == 36
-    assert second == journal.standing() == state.open().look("any", "").standing()
+        marks = []
+        for _ in range(25):
+            state.now += timedelta(seconds=1)
+            marks.append(record.issue())
+    look = journal.look("any", TARGET)
+    assert [look.issued(mark) for mark in marks] == [False] * 5 + [True] * 20

@@ -123,7 +123,7 @@ def test_a_pid_that_was_given_again_is_not_the_run(state: State) -> None:
         with run(state.open()):
             pass
         with pytest.raises(StateError, match="another one took over"):
-            record.advance()
+            record.issue()
 
 
 def test_a_run_on_another_machine_is_believed_alive_until_its_lease_ends(state: State) -> None:

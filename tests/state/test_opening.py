@@ -22,7 +22,7 @@ def mode(path: Path) -> int:
 def test_a_plan_makes_no_state(tmp_path: Path) -> None:
     state = State(f"sqlite:///{tmp_path}/var/collima.db")
     with state.stack:
-        state.open().look(JOB, TARGET).standing()
+        state.open().look(JOB, TARGET).identity()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,7 +173,7 @@ def test_a_connection_that_the_server_closed_is_made_again(maria: State, mariadb
         for number, user in mariadb_server.query("SELECT id, user FROM information_schema.processlist"):
             if user == "collima":
                 mariadb_server.query(f"KILL {number}")
-        record.advance()
+        record.issue()
     assert [row.state for row in journal.archive.history()] == ["changed"]
 
 

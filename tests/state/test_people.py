@@ -34,7 +34,7 @@ def lived(state: State) -> State:
     with journal.begin(JOB, TARGET, slot=None, kind="run", config="") as record:
         record.intend(add(ANN) | {Key(ANN, "copy", "")}, {})
         record.settle([Outcome(min(add(ANN)), f"550 <{ANN}>: unknown; see {JOANN}, {ANN}.example.org, {ANN}.")])
-        record.undo("20260101T000000-0000", add(ANN, JOANN))
+        record.protect("20260101T000000-0000", add(ANN, JOANN))
         record.absences(remove(ANN, JOANN))
         record.readings([Reading("people", "s", 1, doubt=f"no {ANN}")], ["suspicious"], counts=False)
         record.end("failed", {"failed": [ANN, JOANN]}, transient=False, cause=f"'{ANN}' was refused")

@@ -1,6 +1,8 @@
 """What the commands do. Each function takes the parsed arguments and returns the exit code; only these print."""
 
+import getpass
 import json
+import os
 import shlex
 import sys
 from argparse import Namespace
@@ -32,6 +34,11 @@ def opened(arguments: Namespace) -> Iterator[tuple[Config, SqlJournal]]:
 def command_line() -> str:
     """What was typed, ready to be typed again."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def who() -> str:
+    """Who types, for the record: behind sudo, too."""
+    return os.environ.get("SUDO_USER") or getpass.getuser()
 
 
 def as_json(value: object) -> None:

@@ -14,7 +14,7 @@ from collima.core.options import address
 
 
 def retire(arguments: Namespace) -> int:
-    with opened(arguments) as (_, journal):
+    with opened(arguments) as (config, journal):
         targets = journal.archive.managed(arguments.name)
         if arguments.target:
             targets = {name: owned for name, owned in targets.items() if name == arguments.target}
@@ -23,7 +23,8 @@ def retire(arguments: Namespace) -> int:
         if len(targets) > 1:
             raise ConfigError(f"{arguments.name} is at {', '.join(sorted(targets))}: say which with --target")
         ((target, owned),) = targets.items()
-        if owned.frozen is None:
+        job = config.jobs.get(owned.job)
+        if owned.frozen is None and job and getattr(job.options, "target", target) == target:
             raise ConfigError(
                 f"{owned.job} still manages {arguments.name}: take its stanza out of the file, let the job run once, "
                 "then retire it"

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from collima.app import wiring
-from collima.app.commands import as_json, load, opened
-from collima.app.config import Config
+from collima.app.commands import as_json, load, opened, who
+from collima.app.config import Config, Invalid
 from collima.app.terminal import table
 from collima.core import engine
 from collima.core.decide import Task
@@ -24,19 +24,25 @@ class Checked:
 
 
 def check(arguments: Namespace) -> int:
-    config = load(arguments)
+    try:
+        config = load(arguments)
+    except Invalid as err:
+        if arguments.json:
+            as_json([Checked("configuration", False, str(fault)) for fault in err.faults])
+        raise
     checked = [Checked(str(config.path), True, f"{len(config.connectors)} connectors, {len(config.jobs)} jobs")]
     checked += [Checked("not built yet", True, note) for note in config.notes]
+    checked += [
+        Checked("not built yet", True, f"jobs.{job.name}.freeze.calendar: write the days as `dates`")
+        for job in config.jobs.values()
+        if job.freeze and job.freeze.calendar and job.options is not None
+    ]
     if arguments.connect:
         checked += _connectors(config)
     if arguments.connect or arguments.accept_state:
         try:
             with opened(arguments) as (_, journal):
-                made = (
-                    f"run {journal.standing().sequence} of {journal.standing().state}"
-                    if journal.standing().state
-                    else "not made yet"
-                )
+                made = f"state {journal.identity()}" if journal.identity() else "is made by the first run"
                 checked.append(Checked("state", True, made))
                 if arguments.accept_state:
                     checked += _accept(config, journal)
@@ -86,5 +92,5 @@ def _accept(config: Config, journal: Any) -> Iterator[Checked]:
         if target and target not in done:
             done.add(target)
             with wiring.connector(config, target) as place:
-                engine.accept_state(wiring.task(config, name, journal), wiring.desk(config, journal), place)
+                engine.accept_state(wiring.task(config, name, journal), wiring.desk(config, journal), place, who())
             yield Checked(f"target {target}", True, "this state is trusted from now on")

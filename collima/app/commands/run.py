@@ -1,8 +1,6 @@
 """`run-job`, `collima plan`, `collima undo`."""
 
-import getpass
 import logging
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -13,8 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from collima.app import wiring
-from collima.app.commands import as_json, command_line, load, opened
+from collima.app.commands import as_json, command_line, load, opened, who
 from collima.app.config import Config
+from collima.app.outputs import telling
 from collima.app.paste import Commands
 from collima.app.result_json import document
 from collima.app.terminal import draw
@@ -38,7 +37,7 @@ def run_job(arguments: Namespace) -> int:
     result = _run(config, arguments, order)
     _tell(result, arguments)
     if arguments.mail and result.state != "busy":
-        _mail(config, result, Commands(arguments.config or ""))
+        _mail(config, result, Commands(str(config.path.resolve()) if arguments.config else ""))
     return result.exit_code
 
 
@@ -69,6 +68,8 @@ def undo(arguments: Namespace) -> int:
 
 
 def _run(config: Config, arguments: Namespace, order: Order) -> Result:
+    if not arguments.plan:
+        wiring.may_run(config, arguments.job)
     with wiring.open_journal(config, command=command_line()) as journal:
         task = wiring.task(config, arguments.job, journal)
         if arguments.plan:
@@ -107,16 +108,17 @@ def _order(arguments: Namespace) -> Order:
     return Order(
         approve=tuple(dict.fromkeys(arguments.approve)),
         reason=arguments.reason.strip(),
-        who=os.environ.get("SUDO_USER") or getpass.getuser(),
+        who=who(),
         only=tuple(dict.fromkeys(getattr(arguments, "only", ()))),
     )
 
 
 def _tell(result: Result, arguments: Namespace, undoes: str = "") -> None:
-    if arguments.json:
-        as_json(document(result))
-    else:
-        draw(Console(), result, Commands(arguments.config or "", undoes=undoes))
+    with telling():
+        if arguments.json:
+            as_json(document(result))
+        else:
+            draw(Console(), result, Commands(arguments.config or "", undoes=undoes))
     if result.state == "busy" and arguments.json:  # the object has no place for the cause
         print(f"{result.job}: {result.cause}", file=sys.stderr)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from collima.app.config.faults import Steps, did_you_mean
@@ -51,6 +52,18 @@ def _uses(cls: Any) -> tuple[tuple[str, str], ...]:
         for mark in get_args(hint)[1:]
         if isinstance(mark, Uses)
     )
+
+
+def places(sheet: Sheet, connectors: Mapping[str, Any]) -> None:
+    """No two connectors hold their rosters in one folder: each would undo what the other does."""
+    first: dict[Path, str] = {}
+    for name, options in connectors.items():
+        if "rosters" in getattr(options, "offers", ()) and hasattr(options, "directory"):
+            folder = options.directory.resolve()
+            if folder in first:
+                steps = ("connectors", name, "directory")
+                sheet.fault(steps, f"is the folder of the connector {first[folder]}, too: use that one for both")
+            first.setdefault(folder, name)
 
 
 def waits(sheet: Sheet) -> None:

@@ -88,9 +88,16 @@ def upgrade() -> None:
         "meta",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("state", sa.String(36), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("salt", sa.String(64), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_meta")),
+        **MARIADB,
+    )
+    op.create_table(
+        "marks",
+        sa.Column("target", sa.String(100), nullable=False),
+        sa.Column("token", sa.String(32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("target", "token", name=op.f("pk_marks")),
         **MARIADB,
     )
     op.create_table(
