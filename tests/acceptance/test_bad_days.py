@@ -1,8 +1,11 @@
 """Bad days of a directory, with a real slapd: no member is lost, and the message says what to do."""
 
+import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -242,6 +245,32 @@ def test_one_list_that_cannot_be_written_does_not_stop_the_others(site: Site, se
     done = site.run_job("sympa-lists")
     assert (done.code, done.json["state"]) == (4, "partial")
     assert len(site.members("tecnici")) == 10
+
+
+@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_waits_for_a_hanging_server_stops_when_it_is_told_to(
+    site: Site, server: Slapd, by: signal.Signals
+) -> None:
+    site.on(server, url=f"[{server.url}, {server.ldaps}]", timeout="30 seconds")
+    assert server.process
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        run = subprocess.Popen(
+            site.command("run_job", "sympa-lists"), cwd=site.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        while not any(
+            entry["run"]["state"] == "running" for entry in json.loads(site.collima("history", "--json").out)
+        ):
+            time.sleep(0.1)
+        run.send_signal(by)
+        run.communicate(timeout=20)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    assert run.returncode == 75
+    newest = json.loads(site.collima("history", "--json").out)[0]["run"]
+    assert (newest["state"], newest["transient"]) == ("failed", True)
+    assert by.name in newest["cause"]
+    unchanged(site)
 
 
 def test_a_wrong_port_is_told_at_once(site: Site, server: Slapd) -> None:
