@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from collima.core.errors import SourceError
 
 SUCCESS, SIZE_LIMIT, REFERRAL, NO_SUCH_OBJECT, INSUFFICIENT_ACCESS, BUSY, UNAVAILABLE = 0, 4, 10, 32, 50, 51, 52
-INVALID_CREDENTIALS = 49
 
 _RIGHTS = "see docs/rights.md for the rights that the bind account needs"
 _NAMES: Mapping[int, tuple[str, str]] = {
