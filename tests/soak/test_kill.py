@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -128,3 +129,21 @@ def test_kill_9_at_any_moment_and_a_rerun_converges(tmp_path: Path) -> None:
     state.close()
     assert under_way == 0
     assert causes > 0
+
+
+def test_term_and_ctrl_c_at_any_moment_end_the_run_at_once_and_a_rerun_converges(tmp_path: Path) -> None:
+    rng = random.Random(SEED)
+    people = {n: rng.randrange(LISTS) for n in range(5 * PEOPLE)}
+    for number in range(size("COLLIMA_SOAK_STOPS", 60, 6)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "schedules.yaml").write_text(SCHEDULE)
+        (folder / "people.ldif").write_text(ldif(people))
+        process = start(folder)
+        time.sleep(rng.uniform(0.8, 5))  # from its imports to its last commit
+        process.send_signal(rng.choice([signal.SIGTERM, signal.SIGINT]))
+        _, err = process.communicate(timeout=60)
+        assert process.returncode in (0, 75), f"seed {SEED}: {err}"
+        finish(folder)
+        assert found(folder) == expected(people)
+        shutil.rmtree(folder)
