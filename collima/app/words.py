@@ -1,7 +1,7 @@
 """What a result comes to, in a sentence, in the reader's language. Catalogs are in `locale/`; English needs none.
 
 States, levels, verdicts and codes are the contract's words and stay as they are in every language, so that mail
-filters and runbooks hold. So do the texts of findings and reasons, which the jobs and the guard write.
+filters and runbooks hold. Findings and reasons, which the jobs and the guard write, are told by `phrases`.
 """
 
 import gettext
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from collima.app import phrases
 from collima.app.summary import Totals, speaking, totals
 from collima.core.result import Result
 from collima.core.text import discreet, line
@@ -63,6 +64,10 @@ class Words:
 
     def __init__(self, language: str = "en") -> None:
         self.catalog = translations(language)
+
+    def phrase(self, text: str) -> str:
+        """A sentence of the guard or of a job."""
+        return phrases.told(text, self.catalog)
 
     def things(self, verb: str, count: int) -> str:
         """`12 removals`."""

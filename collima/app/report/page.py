@@ -89,14 +89,14 @@ def page(result: Result, words: Words, commands: Commands, now: datetime, cap: i
         when=now.strftime("%Y-%m-%d %H:%M %Z").strip(),
         verdict=words.verdict(result),
         holds=_cut([_hold(s, because.own.get(s.name, ""), result, words) for s in held], cap),
-        because=_tell(because.shared),
+        because=_tell(because.shared, words),
         approve=commands.approve(result.job, result.fingerprint) if result.fingerprint else "",
         pastes=_pastes(result, commands),
-        findings=_cut([_group(group) for group in told(result)], cap),
-        failed=_cut([_failed(s) for s in notable if s.failed], cap),
+        findings=_cut([_group(group, words) for group in told(result)], cap),
+        failed=_cut([_failed(s, words) for s in notable if s.failed], cap),
         rows=_cut([_row(s, result, words) for s in notable], cap),
         quiet=len(asked(result)) - len(notable),
-        sources=_cut([_source(source, result) for source in result.sources], cap),
+        sources=_cut([_source(source, result, words) for source in result.sources], cap),
         seconds=tuple((phase, f"{seconds:.1f}") for phase, seconds in result.seconds.items()),
     )
 
@@ -105,8 +105,8 @@ def _cut(items: Sequence[T], cap: int) -> Section[T]:
     return Section(tuple(items[:cap]), max(0, len(items) - cap))
 
 
-def _tell(text: str) -> str:
-    return discreet(line(text, _LONGEST))
+def _tell(text: str, words: Words) -> str:
+    return discreet(line(words.phrase(text), _LONGEST))
 
 
 def _name(name: str) -> str:
@@ -115,16 +115,16 @@ def _name(name: str) -> str:
 
 def _hold(s: SubjectResult, reason: str, result: Result, words: Words) -> Hold:
     counts = words.of(s.held, {verb: planned(s, verb) for verb in result.verbs})
-    return Hold(_name(s.name), counts, _tell(reason), s.fingerprint)
+    return Hold(_name(s.name), counts, _tell(reason, words), s.fingerprint)
 
 
-def _group(group: Told) -> Group:
-    lines = [": ".join(filter(None, [_name(f.subject), _tell(f.text)])) for f in group.items]
+def _group(group: Told, words: Words) -> Group:
+    lines = [": ".join(filter(None, [_name(f.subject), _tell(f.text, words)])) for f in group.items]
     return Group(group.level, group.code, len(group.items), _cut(lines, _EXAMPLES))
 
 
-def _failed(s: SubjectResult) -> Failed:
-    errors = [(_tell(error), count) for error, count in by_error(s.failed)]
+def _failed(s: SubjectResult, words: Words) -> Failed:
+    errors = [(_tell(error, words), count) for error, count in by_error(s.failed)]
     return Failed(_name(s.name), len(s.failed), _cut(errors, _EXAMPLES))
 
 
@@ -134,8 +134,8 @@ def _row(s: SubjectResult, result: Result, words: Words) -> Row:
     return Row(_name(s.name), state, s.size, s.wanted, changes)
 
 
-def _source(source: SourceResult, result: Result) -> SourceResult:
-    return SourceResult(line(source.connector), source.verdict, source.entries, _tell(why(source, result)))
+def _source(source: SourceResult, result: Result, words: Words) -> SourceResult:
+    return SourceResult(line(source.connector), source.verdict, source.entries, _tell(why(source, result), words))
 
 
 def _pastes(result: Result, commands: Commands) -> tuple[tuple[str, str], ...]:

@@ -1,0 +1,88 @@
+"""The sentences of the guard and of jobs in the reader's language.
+
+They are written in English where they arise, far below any catalog, and are on record so. Here each is known by its
+form, and told anew; what is not known by its form (the words of servers and systems) stays as it is.
+"""
+
+import gettext
+import re
+from collections.abc import Iterator
+
+
+def N_(form: str) -> str:  # noqa: N802  # by this name gettext's tools know a text to be translated elsewhere
+    """Marks a text for the catalogs."""
+    return form
+
+
+_FORMS = (  # the more exact first
+    N_("%(count)s of %(size)s would go (%(share)s, limit %(limit)s)"),
+    N_("%(count)s of %(size)s would come (%(share)s, limit %(limit)s)"),
+    N_("the filters find nobody, %(size)s are there"),
+    N_("first fill with %(count)s of %(size)s people (%(share)s, limit %(limit)s)"),
+    N_("fewer than %(runs)s complete runs on record, %(count)s removals (limit %(limit)s)"),
+    N_("%(count)s of %(size)s in the whole run (%(share)s, limit %(limit)s)"),
+    N_("undone by %(run)s"),
+    N_("%(count)s entries, usually %(usual)s (%(share)s fewer, limit %(limit)s)"),
+    N_("nobody was found at all"),
+    N_("%(server)s is older than the last good run (a replica that lags)"),
+    N_("%(count)s of %(size)s rosters of %(stanza)s vanished at once (%(share)s, limit %(limit)s)"),
+    N_("the target is managed by another state, or this one was lost: see `collima check --accept-state`"),
+    N_("the state is older than its target (restored from a backup?): see `collima check --accept-state`"),
+    N_("%(count)s of %(size)s people have no account at the target"),
+    N_("%(count)s of %(size)s people have no %(attribute)s"),
+    N_("%(count)s of %(size)s people have a %(attribute)s that is no plain mail address"),
+    N_("%(count)s of `also` had their last day (%(days)s): take them out"),
+    N_("%(count)s of `except` had their last day (%(days)s): take them out"),
+    N_("%(count)s of our own addresses in `also` belong to nobody in `among` any more"),
+    N_("%(count)s addresses in `also` have no account at the target"),
+    N_("%(count)s people are not added: %(reasons)s"),
+    N_(
+        "no stanza names it any more (since %(day)s): kept as it is. Name it again, write `renamed: %(pair)s`, or run "
+        "`collima retire %(name)s`"
+    ),
+    N_("belongs to the job %(job)s: take it out there and run `collima retire` first"),
+    N_("the target has no such roster: make it there, or take it out here"),
+    N_("%(count)s rosters would have this name (from %(stanzas)s): neither is touched"),
+    N_("what was held is no longer wanted: the hold has ended by itself"),
+    N_("suspicious source: %(inner)s"),
+)
+_NUMBERS = {"count", "size", "usual", "runs"}
+
+
+def _pattern(form: str) -> re.Pattern[str]:
+    def value(place: re.Match[str]) -> str:
+        return rf"(?P<{place[1]}>\d+)" if place[1] in _NUMBERS else rf"(?P<{place[1]}>[^;]+?)"
+
+    return re.compile(re.sub(r"%\\\((\w+)\\\)s", value, re.escape(form)))
+
+
+_PATTERNS = [(form, _pattern(form)) for form in _FORMS]
+_NAMED = re.compile(r"(?P<connector>[\w-]+): (?P<inner>.+)")
+
+
+def told(text: str, catalog: gettext.NullTranslations) -> str:
+    """`text`, or the parts that "; " joins, each in the language of the catalog if its form is known."""
+    whole = _translated(text, catalog)
+    return whole if whole is not None else "; ".join(_parts(text, catalog))
+
+
+def _parts(text: str, catalog: gettext.NullTranslations) -> Iterator[str]:
+    for part in text.split("; "):
+        yield part if (known := _translated(part, catalog)) is None else known
+
+
+def _translated(text: str, catalog: gettext.NullTranslations) -> str | None:
+    for form, pattern in _PATTERNS:
+        if match := pattern.fullmatch(text):
+            values = match.groupdict()
+            if "inner" in values:
+                values["inner"] = _inner(values["inner"], catalog)
+            return catalog.gettext(form) % values
+    return None
+
+
+def _inner(text: str, catalog: gettext.NullTranslations) -> str:
+    """A reason of a source, which the source's name may come before."""
+    if (known := _translated(text, catalog)) is None and (named := _NAMED.fullmatch(text)):
+        return f"{named['connector']}: {told(named['inner'], catalog)}"
+    return text if known is None else known

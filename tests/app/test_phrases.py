@@ -1,0 +1,84 @@
+"""Every sentence that the guard and roster-sync can say is told in the reader's language."""
+
+from pathlib import Path
+
+import pytest
+
+from collima.app.phrases import told
+from collima.app.words import translations
+from collima.core import guard
+from collima.core.guard import Whole, doubt
+from collima.core.model import Change, Key, Limit, Plan, Subject
+from collima.core.ports import Past
+from collima.core.quantities import amount
+from collima.directory.filters import parse
+from jobs.roster_sync.options import Stanza
+from tests.jobs.campus import Campus, person, place, staff, stanza
+
+ITALIAN = translations("it")
+
+
+def translated(text: str) -> bool:
+    """Whether each of its parts is told otherwise than in English."""
+    return all(told(part, ITALIAN) != part for part in text.split("; "))
+
+
+def reason(subject: Subject, *, added: int = 0, removed: int = 0, **more: object) -> str:
+    keys = [*(Key("l", "add", str(n)) for n in range(added)), *(Key("l", "remove", str(n)) for n in range(removed))]
+    plan = Plan((), (subject,), tuple(Change(key, "", None) for key in keys))
+    given: dict[str, object] = {"whole": Whole(), "doubts": ()} | more
+    return guard.judge(plan, **given).reasons["l"]  # type: ignore[arg-type]
+
+
+LIMITS = (Limit("remove", amount("10%"), 3), Limit("add", amount("50%"), 3))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        reason(Subject("l", 100, limits=LIMITS), removed=50),
+        reason(Subject("l", 100, limits=LIMITS), added=60),
+        reason(Subject("l", 100, found=0, limits=LIMITS), removed=5),
+        reason(Subject("l", 0, first_fill=amount("25%"), everyone=10), added=5),
+        reason(Subject("l", 100), removed=5, unproven=True),
+        reason(Subject("l", 100), removed=50, whole=Whole(amount("5%"))),
+        reason(Subject("l", 100), removed=1, doubts=[f"people: {doubt(50, Past((100,) * 3), amount('10%'))}"]),
+        reason(Subject("l", 100), removed=1, doubts=["people: nobody was found at all"]),
+        reason(Subject("l", 100), removed=1, undone={Key("l", "remove", "0"): "20261124T053000-abcd"}),
+    ],
+)
+def test_a_reason_of_the_guard_is_told_in_italian(text: str) -> None:
+    assert translated(text)
+    assert not {"would", "suspicious", "limit ", "usually", "found"} & set(told(text, ITALIAN).split())
+
+
+def test_the_findings_of_a_bad_roster_are_told_in_italian(tmp_path: Path) -> None:
+    campus = Campus(tmp_path)
+    searched: dict[str, object] = {"for_each": {"p": parse("(objectClass=organizationalUnit)")}}
+    both = (stanza(), Stanza(name="{p.ou}", members=stanza().members, **searched))  # type: ignore[arg-type]
+    campus.people(place("Docenti", l="x"), staff(3, employeeType="PO"), person("m", mail=(), employeeType="PO"))
+    found = [*campus.run(campus.job(*both)).findings]
+    campus.target.missing.add("tecnici")
+    job = campus.job(stanza(), stanza("tecnici", "(employeeType=PTA)"))
+    found += campus.run(job).findings
+    found += campus.run(job, name="another").findings
+    found += campus.run(campus.job(stanza("altri"))).findings
+    codes = {f.code for f in found}
+    assert codes == {"name-clash", "no-address", "roster-missing", "owned-by-another", "frozen", "self-corrected"}
+    assert [f.code for f in found if not translated(f.text)] == []
+
+
+def test_what_a_server_says_stays_as_it_is() -> None:
+    text = "ldap://localhost: the connection was lost (closed by the server); look at its log"
+    assert told(text, ITALIAN) == text
+    assert (
+        told("100 of 200 would go (50 %, limit 10 %)", translations("en")) == "100 of 200 would go (50 %, limit 10 %)"
+    )
+
+
+def test_reasons_that_are_joined_are_told_one_by_one() -> None:
+    joined = (
+        "fewer than 3 complete runs on record, 102 removals (limit 3); 102 of 675 in the whole run (15 %, limit 5 %)"
+    )
+    assert told(joined, ITALIAN) == "; ".join(told(part, ITALIAN) for part in joined.split("; "))
+    assert "whole run" not in told(joined, ITALIAN)
