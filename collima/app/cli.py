@@ -1,18 +1,15 @@
 """The two programs: `run-job` and `collima`. They parse, call and turn errors into one line and an exit code."""
 
 import logging
-import os
 import signal
 import sys
 import traceback
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from types import FrameType, TracebackType
 
-from collima.app import parser
-from collima.app.outputs import unwritable
+from collima.app import outputs, parser
 from collima.core.errors import Busy, CollimaError, ConfigError, Stopped
 from collima.core.stopping import stop
 from collima.core.text import discreet
@@ -29,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
-    _outputs()
+    outputs.ensure()
     arguments = words.parse_args(argv)
     logging.basicConfig(stream=sys.stderr, format="%(message)s", level=_level())
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,16 +43,9 @@ def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
         print(f"{words.prog}: {err}", file=sys.stderr)
         return BUSY
     except OSError as err:  # `collima history | head`, or a full disk behind `>`
-        unwritable(err)
+        outputs.unwritable(err)
         return FAILED
     return code
-
-
-def _outputs() -> None:
-    """`>&-` and `2>&-` mean nobody looks; they are no reason to do nothing."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
 
 
 def _exit_code(err: CollimaError) -> int:

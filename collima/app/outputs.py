@@ -1,4 +1,4 @@
-"""Standard output that cannot be written: a pipe whose reader left, a full disk."""
+"""Outputs that are not there or cannot be written: closed, a pipe whose reader left, a full disk."""
 
 import os
 import sys
@@ -6,11 +6,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def ensure() -> None:
+    """`>&-` and `2>&-` mean that nobody looks; they are no reason to do nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(_nowhere(), "w", encoding="utf-8"))
+
+
 def unwritable(err: OSError) -> None:
     """Says so, unless a reader just left, and lets nothing more be written."""
     if not isinstance(err, BrokenPipeError):
         print(f"the output cannot be written: {err.strerror}", file=sys.stderr)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(_nowhere(), sys.stdout.fileno())
+
+
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ form, and told anew; what is not known by its form (the words of servers and sys
 
 import gettext
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 
 def N_(form: str) -> str:  # noqa: N802  # by this name gettext's tools know a text to be translated elsewhere
@@ -56,7 +57,12 @@ def _pattern(form: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"%\\\((\w+)\\\)s", value, re.escape(form)))
 
 
-_PATTERNS = [(form, _pattern(form)) for form in _FORMS]
+@cache
+def _patterns() -> Sequence[tuple[str, re.Pattern[str]]]:
+    """Made when the first sentence is told: most runs tell none."""
+    return [(form, _pattern(form)) for form in _FORMS]
+
+
 _NAMED = re.compile(r"(?P<connector>[\w-]+): (?P<inner>.+)")
 
 
@@ -72,7 +78,7 @@ def _parts(text: str, catalog: gettext.NullTranslations) -> Iterator[str]:
 
 
 def _translated(text: str, catalog: gettext.NullTranslations) -> str | None:
-    for form, pattern in _PATTERNS:
+    for form, pattern in _patterns():
         if match := pattern.fullmatch(text):
             values = match.groupdict()
             if "inner" in values:

@@ -157,10 +157,8 @@ def _approve(task: Task[S, D], record: Record, order: Order, held: frozenset[Key
 
     wanted = {f: record.known(f) for f in order.approve}
     if not all(wanted.values()):  # a plan may have shown what no run has stored yet
-        groups = {"": set(held)}
-        for key in held:
-            groups.setdefault(key.subject, set()).add(key)
-        computed = {guard.fingerprint(task.name, task.job.target, keys): frozenset(keys) for keys in groups.values()}
+        sets = [held, *_by_subject(held).values()]
+        computed = {guard.fingerprint(task.name, task.job.target, keys): frozenset(keys) for keys in sets}
         wanted = {f: keys or computed.get(f) for f, keys in wanted.items()}
     if unknown := [f for f, keys in wanted.items() if keys is None]:
         raise ConfigError(
@@ -247,7 +245,8 @@ def _remember(task: Task[S, D], record: Record, decision: Decision[D], order: Or
     if claims := {s: stanza for s, stanza in plan.claims.items() if not named or s in named}:
         record.claim(target, claims)
     record.readings(plan.readings, [s.verdict for s in decision.sources], counts=whole)
-    record.forget_undone(record.undone().keys() & record.approved())
+    undone = record.undone().keys()
+    record.forget_undone(undone & record.approved())
     if named:
         return
     watched = {s.name for s in plan.subjects if s.watch}
@@ -262,14 +261,21 @@ def _remember(task: Task[S, D], record: Record, decision: Decision[D], order: Or
         record.absences(removals.union(decision.waiting))
         planned = {change.key for change in plan.changes}.union(decision.waiting)
         judged = {s.name for s in plan.subjects} - {f.subject for f in plan.findings if f.level == "critical"}
-        record.forget_undone([k for k in record.undone() if k not in planned and k.subject in judged])
+        record.forget_undone([k for k in undone if k not in planned and k.subject in judged])
 
 
 def _waiting(holds: Collection[Key], reasons: Mapping[str, str], undoes: str) -> list[Waiting]:
-    by_subject: dict[str, set[Key]] = {}
-    for key in holds:
-        by_subject.setdefault(key.subject, set()).add(key)
-    return [Waiting(subject, frozenset(keys), reasons[subject], undoes) for subject, keys in sorted(by_subject.items())]
+    return [
+        Waiting(subject, frozenset(keys), reasons[subject], undoes)
+        for subject, keys in sorted(_by_subject(holds).items())
+    ]
+
+
+def _by_subject(keys: Collection[Key]) -> dict[str, set[Key]]:
+    grouped: dict[str, set[Key]] = {}
+    for key in keys:
+        grouped.setdefault(key.subject, set()).add(key)
+    return grouped
 
 
 def _outcomes(job: Job[S, D], seen: S, go: Sequence[Change[D]]) -> Iterator[list[Outcome]]:

@@ -87,8 +87,9 @@ def tell(
         return replace(result, state=_state(result, broken, told))
 
     subjects = tuple(one(s) for s in plan.subjects)
-    state = _run_state([s.state for s in subjects if spoken_of(s.name)], len(critical - {s.name for s in subjects}))
-    failed = [f for s in subjects if spoken_of(s.name) for f in s.failed]
+    asked = [s for s in subjects if spoken_of(s.name)]
+    state = _run_state([s.state for s in asked], len(critical - {s.name for s in subjects}))
+    failed = [f for s in asked for f in s.failed]
     transient = bool(failed) and all(f.transient for f in failed) and not critical
     return Result(
         job=job,
@@ -104,9 +105,7 @@ def tell(
         transient=transient,
         only=tuple(sorted(told.only)),
         self_corrected=told.self_corrected,
-        exit_code=_exit_code(
-            state, transient=transient, held=any(any(s.held.values()) for s in subjects if spoken_of(s.name))
-        ),
+        exit_code=_exit_code(state, transient=transient, held=any(any(s.held.values()) for s in asked)),
     )
 
 

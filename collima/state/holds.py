@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 from sqlalchemy.engine import Row
 
 from collima.core.guard import fingerprint as hashed
@@ -35,7 +35,8 @@ def known(connection: Connection, ticket: Ticket, fingerprint: str, now: int) ->
 
 def approved(connection: Connection, ticket: Ticket, now: int) -> frozenset[Key]:
     """Approved in the last 7 days, and neither done nor unwanted since."""
-    return _approved(connection, ticket, approvals.c.at >= now - WEEK, approval_keys.c.ended.is_(None))
+    open_ = (approvals.c.at >= now - WEEK, approval_keys.c.ended.is_(None))
+    return frozenset(one for _, one in _given(connection, ticket, *open_))
 
 
 def approve(
@@ -95,7 +96,7 @@ def hold(
     new = {w.subject: (w, hashed(ticket.job, ticket.target, w.keys)) for w in waiting}
     oldest = min((row.since for row in opened), default=now)
     given: dict[str, list[tuple[int, Key]]] = {}
-    for at, one in _given(connection, ticket, oldest):
+    for at, one in _given(connection, ticket, approvals.c.at >= oldest):
         given.setdefault(one.subject, []).append((at, one))
     corrected, ids = [], dict[str, list[int]]()  # fingerprint -> holds
     for row in opened:
@@ -198,25 +199,12 @@ def _expire(connection: Connection, ticket: Ticket, now: int) -> None:
     )
 
 
-def _given(connection: Connection, ticket: Ticket, since: int) -> Iterator[tuple[int, Key]]:
-    """(when, which key) of every approval since then, used up or not."""
+def _given(connection: Connection, ticket: Ticket, *conditions: ColumnElement[bool]) -> Iterator[tuple[int, Key]]:
+    """(when, which key) of every approval of which the conditions are true."""
     rows = connection.execute(
         select(approvals.c.at, approval_keys.c.subject, approval_keys.c.verb, approval_keys.c.what)
         .join(approvals, approvals.c.id == approval_keys.c.approval)
-        .where(ticket.of(approvals), approvals.c.undoes == ticket.undoes, approvals.c.at >= since)
+        .where(ticket.of(approvals), approvals.c.undoes == ticket.undoes, *conditions)
     )
     for row in rows:
         yield row.at, key(row)
-
-
-def _approved(connection: Connection, ticket: Ticket, *conditions: ColumnElement[bool]) -> frozenset[Key]:
-    return frozenset(
-        map(
-            key,
-            connection.execute(
-                select(approval_keys.c.subject, approval_keys.c.verb, approval_keys.c.what)
-                .join(approvals, approvals.c.id == approval_keys.c.approval)
-                .where(ticket.of(approvals), approvals.c.undoes == ticket.undoes, and_(*conditions))
-            ),
-        )
-    )

@@ -32,6 +32,7 @@ class Reader:
         self._record = b""  # at hand
         self._begin = 1  # the line that it begins on
         self._lines: list[bytes] = []  # of the record, unfolded
+        self.ended = False  # whether the last line had an end; known when all is read
 
     def entries(self) -> Iterator[tuple[bytes, Mapping[bytes, bytes]]]:
         """The DN, and the wanted attributes by their lower-cased descriptions.
@@ -97,6 +98,7 @@ class Reader:
             yield from texts
             if len(rest) > LONGEST:
                 self._fail(b"", f"no empty line within {LONGEST} octets")
+        self.ended = not rest or rest.endswith(b"\n")
         yield rest.removesuffix(b"\n")
 
     def _check(self, lines: list[bytes]) -> None:

@@ -1,9 +1,7 @@
 """The live session of the kind `ldif`: a Directory that answers everything itself."""
 
-import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 
@@ -29,6 +27,7 @@ class Session:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._doubt = ""  # of the last reading
 
     def check(self) -> str:
         """What `collima check --connect` tells: how many entries there are, all of them sound."""
@@ -48,18 +47,10 @@ class Session:
                 gatherer.add(dn, raws.values())
             snapshot = gatherer.snapshot(STANDARD, whole=True)
             return snapshot, Reading(
-                connector="", scope=scope("ldif", "", question.among), entries=snapshot.size, doubt=self._cut()
+                connector="", scope=scope("ldif", "", question.among), entries=snapshot.size, doubt=self._doubt
             )
 
         return answered(question, read, None, verify=0, rng=random.SystemRandom())
-
-    def _cut(self) -> str:
-        """Why the end of the file may be missing: every program that writes LDIF ends its last line."""
-        with suppress(OSError), self._path.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                return "the file does not end with the end of a line: it may be cut"
-        return ""
 
     def _matching(
         self, where: Filter, attributes: Sequence[str], filters: Sequence[Filter] = ()
@@ -89,6 +80,8 @@ class Session:
     def _read(self, wanted: Callable[[str], bool]) -> Iterator[tuple[bytes, Raws]]:
         try:
             with self._path.open("rb") as file:
-                yield from Reader(str(self._path), file, wanted).entries()
+                reader = Reader(str(self._path), file, wanted)
+                yield from reader.entries()
+                self._doubt = "" if reader.ended else "the file does not end with the end of a line: it may be cut"
         except OSError as err:
             raise SourceError(f"{self._path}: {err.strerror}") from err

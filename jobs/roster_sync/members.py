@@ -44,7 +44,7 @@ def wanted(
             if len(ids) == 1:
                 members.add(ids[0])
             elif ids:
-                members.update(population.of(person, present, every=False))
+                members.add(population.one_of(person, present))
     found = (answer & ~(population.bad | population.strange | population.mute)).bit_count()
 
     also, expired = counting(stanza.also, today)

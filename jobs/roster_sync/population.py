@@ -18,12 +18,10 @@ class Population:
     strange: int  # bitset: people with an address, but no account at the target
     mute: int  # bitset: people without any address
 
-    def of(self, person: int, present: Collection[Id], *, every: bool) -> Sequence[Id]:
-        """The members that one person stands for: those already there first, then by preference."""
+    def one_of(self, person: int, present: Collection[Id]) -> Id:
+        """The member that somebody with several addresses stands for: one already there, else the preferred."""
         ids = self.ids[person]
-        if every or len(ids) < 2:
-            return ids
-        return (next((i for i in ids if i in present), ids[0]),)
+        return next((i for i in ids if i in present), ids[0])
 
 
 def population(

@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance.site import Site
 from tests.jobs.campus import person, staff
-from tests.servers.mariadb import PASSWORD, MariaDB, mariadb_server  # noqa: F401
+from tests.servers.mariadb import PASSWORD, MariaDB
 from tests.servers.smtpd import PASSWORD as RELAY_PASSWORD
 from tests.servers.smtpd import USER as RELAY_USER
 from tests.servers.smtpd import relay
@@ -422,7 +422,7 @@ def test_two_connectors_on_one_folder_are_a_fault(site: Site) -> None:
     assert "is the folder of the connector lists, too" in done.err
 
 
-def test_the_state_can_be_a_mariadb(site: Site, mariadb_server: MariaDB) -> None:  # noqa: F811
+def test_the_state_can_be_a_mariadb(site: Site, mariadb_server: MariaDB) -> None:
     text = SCHEDULE.format(
         state=mariadb_server.url(mariadb_server.database()) + "\nstate-password: {file: password}",
         mail="{kind: maildir, directory: mail}",

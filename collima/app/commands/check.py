@@ -42,8 +42,8 @@ def check(arguments: Namespace) -> int:
     if arguments.connect or arguments.accept_state:
         try:
             with opened(arguments) as (_, journal):
-                made = f"state {journal.identity()}" if journal.identity() else "is made by the first run"
-                checked.append(Checked("state", True, made))
+                made = journal.identity()
+                checked.append(Checked("state", True, f"state {made}" if made else "is made by the first run"))
                 if arguments.accept_state:
                     checked += _accept(config, journal)
                 if arguments.connect:

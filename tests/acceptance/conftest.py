@@ -1,0 +1,5 @@
+"""Servers that several acceptance tests share."""
+
+from tests.servers.mariadb import mariadb_server
+
+__all__ = ["mariadb_server"]
