@@ -53,6 +53,17 @@ class Limit:
     floor: int = 0
 
 
+Mood = Literal["good", "warning", "critical", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One box of a row that a report draws: a day of a volume, a run of a job."""
+
+    label: str  # 2026-11-24
+    mood: Mood  # none: nothing was to be there
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A population that the guard counts: a list, a group, the accounts, the digests, one mailbox, one volume."""
@@ -67,6 +78,7 @@ class Subject:
     allow_empty: bool = False
     watch: bool = False  # judged and reported, never applied
     grace: Duration | None = None  # removals wait until something was absent for so long
+    cells: tuple[Cell, ...] = ()  # drawn as a row of boxes, oldest first
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,27 @@ class Roster:
     missing: bool = False  # the target has no such roster
     fault: str = ""  # this roster alone could not be read: it fails, the others go on
     findings: tuple[tuple[Level, str, str], ...] = ()  # (level, code, text)
+    manual: frozenset[Id] = frozenset()  # in it by another way than ours: respected and shown, never removed
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the members of one roster came to be in it, before it is handed over. One Id may be in several of these."""
+
+    ours: frozenset[Id] = frozenset()  # by the source that we write
+    manual: frozenset[Id] = frozenset()  # by hand
+    others: Mapping[str, frozenset[Id]] | None = None  # by another source, by its label
+    opted_out: frozenset[Id] = frozenset()  # must not be put in again
+    sources: tuple[str, ...] = ()  # the sources that its configuration names, ours included, as they are written there
+    missing: bool = False  # the target has no such roster
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a person's way: what it does, and the lines to paste. Printed, never run."""
+
+    told: str
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +120,25 @@ class Rosters(Place, Protocol):
 
     def apply(self, edits: Sequence[Edit]) -> Iterator[Settled]:
         """One Settled per member of each edit, in any order. Never raises for one roster's sake."""
+
+
+class Adoptable(Protocol):
+    """What a target offers beside Rosters when its rosters were kept by other means before (`collima adopt`)."""
+
+    def standing(self, names: Collection[str]) -> Mapping[str, Standing]:
+        """Every name asked for. Complete or SourceError."""
+
+    def backup(self, names: Collection[str]) -> Step:
+        """How to save today's lists before anything is touched."""
+
+    def handover(self, name: str, standing: Standing, wanted: frozenset[Id]) -> Sequence[Step]:
+        """Pure. The order in which a roster is handed over so that nobody is lost on the way."""
+
+    def ending(self, name: str, *, close: bool) -> Sequence[Step]:
+        """Pure. What a person does at the target when a roster is retired: closed there, or kept without our source."""
+
+    def renaming(self, old: str, new: str) -> Sequence[Step]:
+        """Pure. What a person does at the target when a roster gets another name."""
 
 
 class Mail(Protocol):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from collima.core.model import Finding, State, Verdict
+from collima.core.model import Cell, Finding, State, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class SubjectResult:
     waiting: int = 0
     failed: tuple[Failure, ...] = ()
     state: State = "in-sync"
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
