@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
@@ -13,6 +14,7 @@ _WEEKLY = re.compile(rf"weekly on ([a-z]+) at {_TIME}", re.ASCII)
 _MONTHLY = re.compile(rf"monthly on the (\d{{1,2}})(?:st|nd|rd|th) at {_TIME}", re.ASCII)
 _EVERY = re.compile(r"every (\d{1,4}) (minute|hour)s?", re.ASCII)
 _CRON = re.compile(r"\S+(?: +\S+){4}")
+_MINUTE = timedelta(minutes=1)  # a cron line knows nothing shorter
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 FORMS = (
@@ -37,6 +39,20 @@ class When:
 
 
 MANUAL = When("manual")
+
+
+def following(when: When, zone: ZoneInfo, after: datetime) -> datetime | None:
+    """The first slot later than `after`, in UTC; None for manual. Pure; both moments know their zone."""
+    if when.manual:
+        return None
+    return next(CronSim(when.cron, after.astimezone(zone))).astimezone(UTC)
+
+
+def latest(when: When, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """The newest slot that is not later than `now`, in UTC; None for manual. Pure."""
+    if when.manual:
+        return None
+    return next(CronSim(when.cron, (now + _MINUTE).astimezone(zone), reverse=True)).astimezone(UTC)
 
 
 def when(text: str) -> When:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, inspect, select
 from collima.core.errors import StateError
 from collima.state.tables import meta, metadata, versions
 
-CURRENT = 1
+CURRENT = 2
 """The newest revision in `migrations/versions`."""
 
 

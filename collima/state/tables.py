@@ -86,9 +86,11 @@ runs = _table(
     Column("config", String(64), nullable=False),
     Column("undoes", RunId, nullable=False),
     Column("document", Long, nullable=False),
+    Column("told", BigInteger),  # when it was decided whom to tell of it; null: not yet
     UniqueConstraint("job", "slot"),
     Index(None, "job", "started"),
     Index(None, "started"),
+    Index(None, "told", "ended"),
 )
 
 readings = _table(
@@ -237,6 +239,97 @@ marks = _table(
     Column("target", Name, primary_key=True),
     Column("token", String(32), primary_key=True),
     Column("at", BigInteger, nullable=False),
+)
+
+schedules = _table(
+    "schedules",
+    Column("job", Name, primary_key=True),
+    Column("schedule", Text, nullable=False),  # the cron line and its zone
+    Column("since", BigInteger, nullable=False),  # when it was first seen: there are no slots before
+)
+
+slots = _table(
+    "slots",
+    Column("job", Name, primary_key=True),
+    Column("slot", BigInteger, primary_key=True, autoincrement=False),  # the moment at which it was due
+    Column("state", String(16), nullable=False),  # waiting, running, ended, missed, skipped, paused
+    Column("service", RunId, nullable=False, index=True),  # which has it, as long as that one lives
+    Column("not_before", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),  # after transient failures
+    Column("takeovers", Integer, nullable=False),  # after the death of the run
+    Column("run", RunId, nullable=False),  # the newest of it; "" before the first
+    Column("since", BigInteger, nullable=False),
+    Column("ended", BigInteger),
+    Column("cause", Text, nullable=False),
+    Column("told", BigInteger),  # of one that was missed
+    Index(None, "state"),
+    Index(None, "slot"),
+)
+
+services = _table(
+    "services",
+    Column("id", RunId, primary_key=True),
+    Column("host", Member, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("born", String(64), nullable=False),
+    Column("started", BigInteger, nullable=False),
+    Column("tick", BigInteger, nullable=False),
+    Column("lease", BigInteger, nullable=False),  # until when others believe that it lives
+    Column("config", String(64), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("fault", Text, nullable=False),  # why the schedule that it was told to load was not taken
+    Column("stopped", BigInteger),
+)
+
+pauses = _table(
+    "pauses",
+    Column("job", Name, primary_key=True),  # "": every job
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("who", Member, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+logs = _table(
+    "logs",
+    Column("run", RunId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("text", Long, nullable=False),  # its beginning and its end, when it is long
+    Column("size", BigInteger, nullable=False),  # bytes that were printed
+    Column("at", BigInteger, nullable=False),
+)
+
+alerts = _table(
+    "alerts",
+    Column("job", Name, primary_key=True),  # "": the service itself
+    Column("about", String(32), primary_key=True),
+    Column("since", BigInteger, nullable=False),
+    Column("told", BigInteger, nullable=False),  # the last mail about it
+    Column("run", RunId, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("what", Long, nullable=False),  # JSON: what was told, to see what is new
+)
+
+outbox = _table(
+    "outbox",
+    _serial(),
+    Column("message_id", Member, nullable=False),  # the same mail has the same, so that it is there once
+    Column("job", Name, nullable=False),
+    Column("via", Name, nullable=False),
+    Column("recipients", Long, nullable=False),  # a JSON list
+    Column("message", Long, nullable=False),  # "" when it was sent and is old
+    Column("state", String(16), nullable=False),  # planned, sending, sent, failed, unknown
+    Column("again", Boolean, nullable=False),  # in doubt it is sent again, with the same Message-ID
+    Column("created", BigInteger, nullable=False),
+    Column("not_before", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("host", Member, nullable=False),  # who is sending it
+    Column("pid", Integer, nullable=False),
+    Column("born", String(64), nullable=False),
+    Column("lease", BigInteger, nullable=False),
+    Column("sent", BigInteger),
+    UniqueConstraint("message_id"),
+    Index(None, "state", "not_before"),
 )
 
 versions = Table(

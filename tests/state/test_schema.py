@@ -18,13 +18,13 @@ from collima.state.tables import metadata, versions
 from tests.state.conftest import State
 from tests.state.runs import JOB, TARGET, add, do, hold, mark, remove, run
 
-SECOND = '''"""For a test: one table is made anew, one grows, one is born."""
+NEXT = '''"""For a test: one table is made anew, one grows, one is born."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -81,13 +81,13 @@ def test_every_index_is_below_the_limit_of_innodb() -> None:
 
 
 @pytest.fixture
-def second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Collima as it will be with its second schema."""
+def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Collima as it will be with its newer schema."""
     folder = tmp_path / "100% migrations"
     shutil.copytree(upgrade.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "schema_0002.py").write_text(SECOND, "utf-8")
+    (folder / "versions" / "schema_0003.py").write_text(NEXT, "utf-8")
     monkeypatch.setattr(upgrade, "MIGRATIONS", folder)
-    monkeypatch.setattr(schema, "CURRENT", 2)
+    monkeypatch.setattr(schema, "CURRENT", 3)
     return folder
 
 
@@ -106,11 +106,11 @@ def old(state: State) -> State:
 def test_sqlite_migrates_itself_after_a_copy_beside_it(
     old: State, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    request.getfixturevalue("second")
+    request.getfixturevalue("newer")
     if old.password:
-        with pytest.raises(StateError, match="has schema 1, not 2: collima migrate"):
+        with pytest.raises(StateError, match="has schema 2, not 3: collima migrate"):
             old.open().archive.open_holds()
-        assert old.open().migrate() == (1, 2)
+        assert old.open().migrate() == (2, 3)
     journal = old.open()
     assert [(h.fingerprint, h.keys) for h in journal.archive.open_holds()] == [(mark(remove("b@unimore.it")), 1)]
     assert journal.look(JOB, TARGET).known(mark(remove("b@unimore.it"))) == remove("b@unimore.it")
@@ -120,40 +120,40 @@ def test_sqlite_migrates_itself_after_a_copy_beside_it(
     with journal.database.read() as connection:
         assert {"ledger", "alembic_version"} <= set(inspect(connection).get_table_names())
         assert "note" in {column["name"] for column in inspect(connection).get_columns("holds")}
-    assert journal.migrate() == (2, 2)
+    assert journal.migrate() == (3, 3)
     copies = list(tmp_path.glob("collima.db.backup-*"))
     if old.password:
         assert copies == []
         return
-    assert [copy.name for copy in copies] == ["collima.db.backup-1-20261124T053012"]
+    assert [copy.name for copy in copies] == ["collima.db.backup-2-20261124T053012"]
     assert stat.S_IMODE(copies[0].stat().st_mode) == 0o600
     with sqlite3.connect(copies[0]) as copy:
-        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert copy.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
         assert copy.execute("SELECT count(*) FROM hold_keys").fetchall() == [(1,)]
     copy.close()
 
 
-def test_a_migration_that_fails_changes_nothing(lite: State, second: Path) -> None:
+def test_a_migration_that_fails_changes_nothing(lite: State, newer: Path) -> None:
     with run(lite.open()) as record:
         do(record, add("a@unimore.it"))
     lite.stack.close()
     with sqlite3.connect(Path(lite.url.removeprefix("sqlite:///"))) as file:
-        file.execute("UPDATE alembic_version SET version_num = '0001'")
+        file.execute("UPDATE alembic_version SET version_num = '0002'")
     file.close()
-    broken = SECOND + '    op.execute("DELETE FROM runs")\n'
-    (second / "versions" / "schema_0002.py").write_text(broken, "utf-8")
+    broken = NEXT + '    op.execute("DELETE FROM runs")\n'
+    (newer / "versions" / "schema_0003.py").write_text(broken, "utf-8")
     with pytest.raises(StateError, match="nothing was changed"):
         list(lite.open().archive.history())
     with sqlite3.connect(Path(lite.url.removeprefix("sqlite:///"))) as raw:
         assert raw.execute("SELECT count(*) FROM runs").fetchall() == [(1,)]
-        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        assert raw.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
     raw.close()
 
 
-def test_the_slower_of_two_processes_finds_nothing_to_migrate(old: State, second: Path) -> None:
+def test_the_slower_of_two_processes_finds_nothing_to_migrate(old: State, newer: Path) -> None:
     database = old.open().database
     for _ in range(2):
-        upgrade.upgrade(database.url, database.file, 1, old.now)
+        upgrade.upgrade(database.url, database.file, 2, old.now)
         old.later(seconds=1)
     assert len(old.open().archive.open_holds()) == 1
 
@@ -165,7 +165,7 @@ def test_a_newer_schema_is_refused(state: State) -> None:
     with journal.database.write() as connection:
         connection.execute(update(versions).values(version_num="0007"))
     for use in (state.open().archive.open_holds, state.open().migrate):
-        with pytest.raises(StateError, match=r"made by a newer Collima \(schema 7, this one knows 1\)"):
+        with pytest.raises(StateError, match=r"made by a newer Collima \(schema 7, this one knows 2\)"):
             use()
 
 
@@ -179,8 +179,8 @@ def test_the_tables_of_something_else_are_left_alone(state: State) -> None:
 
 
 def test_an_empty_database_is_filled_by_migrate_or_by_the_first_run(state: State) -> None:
-    assert state.open().migrate() == (0, 1)
-    assert state.open().migrate() == (1, 1)
+    assert state.open().migrate() == (0, 2)
+    assert state.open().migrate() == (2, 2)
     with run(state.open()):
         pass
 

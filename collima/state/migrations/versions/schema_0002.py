@@ -1,0 +1,125 @@
+"""The scheduler: schedules, slots, services, pauses and logs; and telling: alerts and the outbox."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0002"
+down_revision = "0001"
+
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+LONG = sa.Text().with_variant(mysql.LONGTEXT(), "mysql")
+MARIADB: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_nopad_bin",
+    "mysql_row_format": "DYNAMIC",
+}
+
+
+def upgrade() -> None:
+    op.add_column("runs", sa.Column("told", sa.BigInteger(), nullable=True))
+    op.execute("UPDATE runs SET told = ended")  # what was before has been told by other means
+    op.create_index(op.f("ix_runs_told_ended"), "runs", ["told", "ended"])
+    op.create_table(
+        "schedules",
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("schedule", sa.Text(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("job", name=op.f("pk_schedules")),
+        **MARIADB,
+    )
+    op.create_table(
+        "slots",
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("slot", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("service", sa.String(32), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("takeovers", sa.Integer(), nullable=False),
+        sa.Column("run", sa.String(32), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("told", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("job", "slot", name=op.f("pk_slots")),
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_slots_service"), "slots", ["service"])
+    op.create_index(op.f("ix_slots_slot"), "slots", ["slot"])
+    op.create_index(op.f("ix_slots_state"), "slots", ["state"])
+    op.create_table(
+        "services",
+        sa.Column("id", sa.String(32), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("born", sa.String(64), nullable=False),
+        sa.Column("started", sa.BigInteger(), nullable=False),
+        sa.Column("tick", sa.BigInteger(), nullable=False),
+        sa.Column("lease", sa.BigInteger(), nullable=False),
+        sa.Column("config", sa.String(64), nullable=False),
+        sa.Column("version", sa.String(32), nullable=False),
+        sa.Column("fault", sa.Text(), nullable=False),
+        sa.Column("stopped", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),
+        **MARIADB,
+    )
+    op.create_table(
+        "pauses",
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("who", sa.String(255), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("job", name=op.f("pk_pauses")),
+        **MARIADB,
+    )
+    op.create_table(
+        "logs",
+        sa.Column("run", sa.String(32), nullable=False),
+        sa.Column("text", LONG, nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run", name=op.f("pk_logs")),
+        sa.ForeignKeyConstraint(["run"], ["runs.id"], name=op.f("fk_logs_run"), ondelete="CASCADE"),
+        **MARIADB,
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("about", sa.String(32), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("told", sa.BigInteger(), nullable=False),
+        sa.Column("run", sa.String(32), nullable=False),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("what", LONG, nullable=False),
+        sa.PrimaryKeyConstraint("job", "about", name=op.f("pk_alerts")),
+        **MARIADB,
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("message_id", sa.String(255), nullable=False),
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("via", sa.String(100), nullable=False),
+        sa.Column("recipients", LONG, nullable=False),
+        sa.Column("message", LONG, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("again", sa.Boolean(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("born", sa.String(64), nullable=False),
+        sa.Column("lease", sa.BigInteger(), nullable=False),
+        sa.Column("sent", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_outbox_state_not_before"), "outbox", ["state", "not_before"])
