@@ -14,7 +14,7 @@ _WEEKLY = re.compile(rf"weekly on ([a-z]+) at {_TIME}", re.ASCII)
 _MONTHLY = re.compile(rf"monthly on the (\d{{1,2}})(?:st|nd|rd|th) at {_TIME}", re.ASCII)
 _EVERY = re.compile(r"every (\d{1,4}) (minute|hour)s?", re.ASCII)
 _CRON = re.compile(r"\S+(?: +\S+){4}")
-_MINUTE = timedelta(minutes=1)  # a cron line knows nothing shorter
+_SECOND = timedelta(seconds=1)  # cronsim looks for what is strictly earlier, in whole seconds
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 FORMS = (
@@ -52,7 +52,9 @@ def latest(when: When, zone: ZoneInfo, now: datetime) -> datetime | None:
     """The newest slot that is not later than `now`, in UTC; None for manual. Pure."""
     if when.manual:
         return None
-    return next(CronSim(when.cron, (now + _MINUTE).astimezone(zone), reverse=True)).astimezone(UTC)
+    return next(CronSim(when.cron, (now.replace(microsecond=0) + _SECOND).astimezone(zone), reverse=True)).astimezone(
+        UTC
+    )
 
 
 def when(text: str) -> When:
