@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from collima.app.summary import planned
-from collima.core.model import Finding
+from collima.core.model import Cell, Finding
 from collima.core.result import Failure, Result, SourceResult, SubjectResult
 from collima.core.text import discreet
 
@@ -119,6 +119,7 @@ def _stored_subject(s: SubjectResult, result: Result) -> dict[str, Any]:
                 {"error": error, "count": count, **_said(transient=transient)}
                 for (error, transient), count in failures.items()
             ],
+            cells=[[cell.label, cell.mood] for cell in s.cells],
         ),
     }
 
@@ -145,6 +146,7 @@ def _restored_subject(kept: Mapping[str, Any], verbs: tuple[str, ...]) -> Subjec
             for _ in range(f["count"])
         ),
         state=kept.get("state", "in-sync"),
+        cells=tuple(Cell(label, mood) for label, mood in kept.get("cells", ())),
     )
 
 

@@ -88,6 +88,21 @@ def told(result: Result) -> list[Told]:
     return sorted(together, key=lambda t: (_LEVELS.index(t.level), -len(t.items), t.code))
 
 
+def worst(subject: SubjectResult, result: Result) -> Level | None:
+    """The worst level that something is told of a subject at; None: nothing is."""
+    levels = {finding.level for finding in result.findings if finding.subject == subject.name}
+    return next((level for level in _LEVELS if level in levels), None)
+
+
+def drawn(result: Result) -> list[SubjectResult]:
+    """The subjects asked for, the worst first, of a kind that draws each as a row of cells; else none."""
+    subjects = asked(result)
+    if not any(s.cells for s in subjects):
+        return []
+    rank = (*_LEVELS, None)
+    return sorted(subjects, key=lambda s: (rank.index(worst(s, result)), s.name))
+
+
 def why(source: SourceResult, result: Result) -> str:
     """Why a source is not trusted: "" if it is, or if the verdict says so already."""
     return "" if source.reason == result.cause else source.reason

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from collima.app.paste import Commands
-from collima.app.summary import asked, by_error, noteworthy, planned, reasons, told, why
+from collima.app.summary import asked, by_error, drawn, noteworthy, planned, reasons, told, why, worst
 from collima.app.words import Words
 from collima.core.result import Result, SubjectResult
 from collima.core.text import few, line
@@ -33,6 +33,7 @@ _STYLES = {
     "watch": "cyan",
 }
 _GOOD = "bold green"
+_BOXES = {"good": ("■", "green"), "warning": ("!", "yellow"), "critical": ("X", "bold red"), "none": ("·", "dim")}
 _SIGNS = {"add": ("+", "green"), "remove": ("−", "red")}
 
 _DETAILED = 12  # so many subjects are drawn with names; more of them with counts alone
@@ -103,6 +104,10 @@ def plain_lines(result: Result, commands: Commands) -> list[str]:
         lines.extend(_plain_subject(s, result, words))
     if quiet := len(asked(result)) - len(notable):
         lines.append(f"{words.subjects(result, quiet)} in sync")
+    for s in drawn(result):
+        boxes = "".join(_BOXES[cell.mood][0] for cell in s.cells).replace("■", "+")
+        row = f": {boxes} {_span(s)}" if boxes else ""
+        lines.append(f"{worst(s, result) or 'ok'} {line(s.name)}{row}")
     for group in told(result):
         for finding in group.items:
             about = f" {line(finding.subject)}" if finding.subject else ""
@@ -138,6 +143,7 @@ def _draw(console: Console, result: Result, commands: Commands) -> None:
         console.print(Text.assemble((f"{line(source.connector)} ", "dim"), verdict, (entries, "dim")))
     console.print()
     _draw_subjects(console, result, notable, words)
+    _draw_boxes(console, result)
     _draw_findings(console, result)
     style = _STYLES.get(result.state, _GOOD)
     console.print(Text.assemble((result.state.upper(), style), "  ", words.verdict(result)))
@@ -188,6 +194,21 @@ def _details(s: SubjectResult, result: Result, reason: str, *, names: bool) -> I
             yield Text.assemble((f"{sign} ", style), (some + (f" and {more} more" if more else ""), "dim"))
 
 
+def _draw_boxes(console: Console, result: Result) -> None:
+    subjects = drawn(result)
+    width = min(max((cell_len(line(s.name)) for s in subjects), default=0), _WIDEST)
+    for s in subjects[:_DRAWN]:
+        verdict = worst(s, result) or "ok"
+        row = Text("  ").append(f"{verdict:<8}", _STYLES.get(verdict, _GOOD))
+        row.append(f"  {set_cell_size(_clipped(line(s.name), width), width)}  ", "bold")
+        for cell in s.cells:
+            row.append(*_BOXES[cell.mood])
+        row.append(f"  {_span(s)}", "dim")
+        console.print(row, no_wrap=True, overflow="ellipsis")
+    if subjects:
+        console.print()
+
+
 def _draw_findings(console: Console, result: Result) -> None:
     groups = told(result)
     for group in groups:
@@ -221,6 +242,12 @@ def _names(s: SubjectResult, result: Result) -> Iterable[tuple[str, str, str, in
         if some:
             sign, style = _SIGNS.get(verb, (verb, ""))
             yield sign, style, some, more
+
+
+def _span(s: SubjectResult) -> str:
+    """From its first cell to its last."""
+    labels = [cell.label for cell in s.cells]
+    return " to ".join(dict.fromkeys([*labels[:1], *labels[-1:]]))
 
 
 def _tag(s: SubjectResult) -> str:

@@ -81,8 +81,10 @@ class Words:
         return self.catalog.ngettext(*table[verb], count) % count if verb in table else f"{count} × {verb}"
 
     def subjects(self, result: Result, count: int) -> str:
-        """`4 lists`; what is not a roster is called a subject."""
+        """`4 lists`; what nothing is ever done to is a volume, and all else is called a subject."""
         ngettext = self.catalog.ngettext
+        if not result.verbs:
+            return ngettext("%d volume", "%d volumes", count) % count
         if result.verbs == ("add", "remove"):
             return ngettext("%d list", "%d lists", count) % count
         return ngettext("%d subject", "%d subjects", count) % count
@@ -116,7 +118,7 @@ class Words:
             case "planned":
                 return self._where(result, self.all_things(sums.planned), sums.concerned)
             case "in-sync":
-                return gettext("nothing to do")
+                return gettext("nothing to do") if result.verbs else gettext("all is well")
             case "partial":
                 return ": ".join(filter(None, [self.failed(result), discreet(line(result.cause))]))
             case "busy":
@@ -144,7 +146,8 @@ class Words:
         if result.state == "held":
             first = gettext("%s waiting for approval") % first
         elif result.state == "in-sync":
-            first = gettext("%s: nothing to do") % self.subjects(result, len(speaking(result)))
+            told = gettext("%s: nothing to do") if result.verbs else gettext("%s: all is well")
+            first = told % self.subjects(result, len(speaking(result)))
         return ". ".join(part.rstrip(".") for part in [first, *self._also(result, sums)] if part) + "."
 
     def _also(self, result: Result, sums: Totals) -> list[str]:
@@ -153,7 +156,7 @@ class Words:
         if result.state in ("failed", "partial", "held"):
             if applied := self.all_done(sums.applied):
                 also.append(gettext("Done: %s") % applied)
-            elif result.run:
+            elif result.run and result.verbs:
                 also.append(gettext("Nothing was changed"))
             if result.state != "held" and (held := self.of(sums.held, sums.planned)):
                 also.append(gettext("%s waiting for approval") % held)

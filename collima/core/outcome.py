@@ -83,6 +83,7 @@ def tell(
             mode="watch" if subject.watch else "apply",
             waiting=waits[name],
             failed=tuple(failures[name]),
+            cells=subject.cells,
         )
         return replace(result, state=_state(result, broken, told))
 

@@ -38,7 +38,7 @@ class SubjectResult:
     waiting: int = 0
     failed: tuple[Failure, ...] = ()
     state: State = "in-sync"
-    cells: tuple[Cell, ...] = ()
+    cells: tuple[Cell, ...] = ()  # drawn as a row of boxes, oldest first
 
 
 @dataclass(frozen=True, slots=True)

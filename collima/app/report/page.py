@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from collima.app.paste import Commands
-from collima.app.summary import Told, asked, by_error, noteworthy, planned, reasons, told, why
+from collima.app.summary import Told, asked, by_error, drawn, noteworthy, planned, reasons, told, why, worst
 from collima.app.words import Words
-from collima.core.model import Level
+from collima.core.model import Cell, Level
 from collima.core.result import Result, SourceResult, SubjectResult
 from collima.core.text import discreet, line
 
@@ -59,6 +59,15 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Boxes:
+    """A subject whose cells are drawn as a row of boxes."""
+
+    verdict: str  # the worst level of what is told of it, or ok
+    name: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     job: str
     state: str
@@ -69,6 +78,7 @@ class Page:
     because: str  # the reason that all of them share; ""
     approve: str  # the line that approves all of them; ""
     pastes: tuple[tuple[str, str], ...]  # (show | approve, the line)
+    boxes: Section[Boxes]
     findings: Section[Group]
     failed: Section[Failed]
     rows: Section[Row]
@@ -92,6 +102,7 @@ def page(result: Result, words: Words, commands: Commands, now: datetime, cap: i
         because=_tell(because.shared, words),
         approve=commands.approve(result.job, result.fingerprint) if result.fingerprint else "",
         pastes=_pastes(result, commands),
+        boxes=_cut([Boxes(worst(s, result) or "ok", _name(s.name), s.cells) for s in drawn(result)], cap),
         findings=_cut([_group(group, words) for group in told(result)], cap),
         failed=_cut([_failed(s, words) for s in notable if s.failed], cap),
         rows=_cut([_row(s, result, words) for s in notable], cap),
