@@ -20,6 +20,17 @@ from tests.servers import free_port, program, require
 USER, PASSWORD = "collima", "pa:ss/w@rd"
 """Who may do everything in every database, over TCP. The password would break a URL that is glued together."""
 
+_QUICK = (
+    "--innodb-buffer-pool-size=64M",
+    "--innodb-log-file-size=64M",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-method=nosync",
+    "--innodb-doublewrite=0",
+    "--aria-pagecache-buffer-size=1M",
+    "--key-buffer-size=1M",
+    "--performance-schema=OFF",
+)
+
 _numbers = itertools.count(1)
 
 
@@ -28,6 +39,7 @@ class MariaDB:
     folder: Path
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    durable: bool = False  # as a server is by default: what is committed is on the disk
 
     @property
     def socket(self) -> Path:
@@ -67,14 +79,7 @@ class MariaDB:
                 "--bind-address=127.0.0.1",
                 "--skip-log-bin",
                 "--skip-name-resolve",
-                "--innodb-buffer-pool-size=64M",
-                "--innodb-log-file-size=64M",
-                "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-flush-method=nosync",
-                "--innodb-doublewrite=0",
-                "--aria-pagecache-buffer-size=1M",
-                "--key-buffer-size=1M",
-                "--performance-schema=OFF",
+                *([] if self.durable else _QUICK),
                 *_as_root(),
             ],
             stdout=subprocess.DEVNULL,
@@ -115,8 +120,11 @@ def _as_root() -> list[str]:
 
 
 @contextmanager
-def mariadb(folder: Path | None = None) -> Iterator[MariaDB]:
-    """Runs a MariaDB in a new folder, below `folder` or in memory, and removes it. Takes a second or two."""
+def mariadb(folder: Path | None = None, *, durable: bool = False) -> Iterator[MariaDB]:
+    """Runs a MariaDB in a new folder, below `folder` or in memory, and removes it. Takes a second or two.
+
+    `durable`: with the settings that a server has by default, for measuring.
+    """
     require("mariadbd", "mariadb-install-db")
     place = Path(
         tempfile.mkdtemp(prefix="collima-db-", dir=folder or _roomy())
@@ -137,7 +145,7 @@ def mariadb(folder: Path | None = None) -> Iterator[MariaDB]:
         )
         if made.returncode:
             raise RuntimeError(f"mariadb-install-db: {made.stderr.decode(errors='replace')[-2000:]}")
-        server = MariaDB(place)
+        server = MariaDB(place, durable=durable)
         server.start()
         try:
             server.query(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")

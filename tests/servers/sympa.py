@@ -252,13 +252,16 @@ def _files(folder: Path, port: int, settings: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def sympa(server: MariaDB, settings: Mapping[str, str] | None = None) -> Iterator[Sympa]:
-    """A Sympa of its own in a new folder, on this database server; `settings` are lines of sympa.conf. A few seconds."""
+def sympa(server: MariaDB, settings: Mapping[str, str] | None = None, *, below: Path | None = None) -> Iterator[Sympa]:
+    """A Sympa of its own in a new folder, on this database server; `settings` are lines of sympa.conf. A few seconds.
+
+    `below`: where that folder is made; by default in memory.
+    """
     require("sympa")
     if os.geteuid() != 0:
         pytest.skip("a private Sympa needs root: its command changes to the user sympa")
     memory = Path("/dev/shm")  # noqa: S108  # where many small files are fast
-    folder = Path(tempfile.mkdtemp(prefix="collima-sympa-", dir=memory if memory.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(prefix="collima-sympa-", dir=below or (memory if memory.is_dir() else None)))
     try:
         folder.chmod(0o755)
         _files(folder, server.port, settings or {})
