@@ -146,6 +146,25 @@ class Mail(Protocol):
         """Hand over one message with an empty envelope sender. Raises Refused."""
 
 
+# ---- volumes that snapshots are taken of
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    volume: str  # as the system that took it calls it; "" where it knows only one
+    taken: datetime  # aware
+
+
+class Snapshots(Protocol):
+    """A live session on a system that takes snapshots. Complete or SourceError."""
+
+    def read(self, volume: str, zone: tzinfo) -> Sequence[Snapshot]:
+        """Exactly those of this volume, in any order; of "" all that there are, which may turn out to be of several.
+
+        `zone` is meant where the system writes a time without an offset.
+        """
+
+
 # ---- jobs
 
 

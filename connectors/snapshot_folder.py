@@ -1,0 +1,67 @@
+"""Snapshots as a NAS shows them: a folder with one name for each, and its time in the name."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from collima.core.errors import ConfigError, SourceError
+from collima.core.ports import Snapshot
+from connectors.times import TimeForm, instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFolder:
+    """Snapshots that are folders or files in one folder, with their time in the name, like `.snapshot` on a NAS.
+
+    Names of another form (hourly ones, say) do not count; a folder where no name is of this form cannot be read. The
+    `volume` of a job names a folder below this one.
+    """
+
+    offers: ClassVar[frozenset[str]] = frozenset({"snapshots"})
+
+    path: Annotated[Path, "the folder with the snapshots"]
+    pattern: Annotated[str, "the form of a whole name, with strptime's words: `daily.%Y-%m-%d_%H%M`; `%s`: seconds"]
+
+    def __post_init__(self) -> None:
+        try:
+            TimeForm(self.pattern)
+        except ValueError as err:
+            raise ConfigError(f"pattern: {err}") from err
+
+    @contextmanager
+    def open(self) -> Iterator["Folder"]:
+        yield Folder(self.path, TimeForm(self.pattern))
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Offers the Snapshots port."""
+
+    path: Path
+    form: TimeForm
+
+    def check(self) -> str:
+        """What is there; raises SourceError."""
+        names = self._names(self.path)
+        like = sum(self.form.read(name) is not None for name in names)
+        return f"{self.path}: {len(names)} names, {like} like {self.form.form}"
+
+    def read(self, volume: str, zone: tzinfo) -> Sequence[Snapshot]:
+        folder = self.path / volume
+        names = self._names(folder)
+        if not names:
+            raise SourceError(f"{folder}: the folder is empty (not mounted?)")
+        times = [moment for name in names if (moment := self.form.read(name)) is not None]
+        if not times:
+            raise SourceError(f"{folder}: {len(names)} names, none like {self.form.form}")
+        return [Snapshot(volume, instant(moment, zone)) for moment in times]
+
+    def _names(self, folder: Path) -> list[str]:
+        try:
+            return os.listdir(folder)  # noqa: PTH208 - names are all that is needed
+        except OSError as err:
+            raise SourceError(f"{folder}: {err.strerror}") from err
