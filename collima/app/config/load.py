@@ -91,6 +91,7 @@ class _Loading:
             workers=top.workers,
             stop_grace=top.stop_grace,
             keep=top.keep,
+            metrics=top.metrics,
             notes=tuple(note.told(self.sheet.path) for note in sorted(self.notes)),
         )
 
@@ -179,4 +180,5 @@ def _job(name: str, reserved: Reserved, defaults: Defaults, options: Any) -> Job
         time_limit=reserved.time_limit,
         retry=reserved.retry or defaults.retry,
         freeze=reserved.freeze or defaults.freeze,
+        ping=reserved.ping,
     )

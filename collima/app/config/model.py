@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from collima.app.config.faults import did_you_mean
+from collima.app.config.ping_url import PingUrl
 from collima.app.config.state_url import StateUrl
 from collima.app.config.types import Count, Raw, Version
 from collima.app.when import When
@@ -89,6 +90,17 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Figures for Prometheus, written by the service."""
+
+    textfile: Annotated[Path, "a file `NAME.prom` in the folder that node_exporter's textfile collector reads"]
+
+    def __post_init__(self) -> None:
+        if self.textfile.suffix != ".prom":
+            raise ValueError("textfile: node_exporter reads only files whose name ends in .prom")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
     """What holds for every job that does not say otherwise."""
 
@@ -114,6 +126,7 @@ class Top:
     workers: Annotated[Count, "runs at once, at most"] = TWO
     stop_grace: Annotated[Duration, "time that running jobs get when the service stops"] = STOP_GRACE
     keep: Annotated[Keep, "how long history is kept"] = Keep()
+    metrics: Annotated[Metrics | None, "figures for Prometheus"] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +150,7 @@ class Reserved:
     retry: Annotated[Retry | None, "another try after a transient failure"] = None
     freeze: Annotated[Freeze | None, "days on which removals wait"] = None
     mode: Annotated[Mode | None, "`watch`: planned and reported, never applied"] = None
+    ping: Annotated[PingUrl | Secret | None, "a URL that is told of each run, as healthchecks wants it"] = None
     guard: Annotated[Guard, "limits beyond which changes wait for a person"] = NO_GUARD
 
 
@@ -167,6 +181,7 @@ class Job:
     time_limit: Duration | None = None
     retry: Retry | None = None
     freeze: Freeze | None = None
+    ping: PingUrl | Secret | None = None
 
 
 Named = TypeVar("Named", Connector, Job)
@@ -190,6 +205,7 @@ class Config:
     workers: int
     stop_grace: Duration
     keep: Keep
+    metrics: Metrics | None = None
     notes: tuple[str, ...] = field(default=())  # what is not built yet, each with its place
 
     def job(self, name: str) -> Job:
