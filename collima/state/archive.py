@@ -12,7 +12,7 @@ from sqlalchemy.engine import Row
 from collima.core.errors import ConfigError
 from collima.core.model import Key
 from collima.core.ports import Owned
-from collima.state import locks, rosters
+from collima.state import locks, membership, rosters
 from collima.state.clock import maybe, micros, moment
 from collima.state.database import Database
 from collima.state.holds import WEEK
@@ -184,6 +184,16 @@ class Archive:
         """By target: which job manages a roster of this name there."""
         with self.database.read() as connection:
             return rosters.where(connection, roster)
+
+    def was_in(self, target: str, roster: str, after: datetime) -> Mapping[str, bool]:
+        """For each member that runs have set out to change since: whether it was in just before `after`."""
+        with self.database.read() as connection:
+            return membership.was_in(connection, target, roster, micros(after))
+
+    def told_from(self, target: str, roster: str) -> datetime | None:
+        """Since when every change of ours to this roster is on record; None: nothing is."""
+        with self.database.read() as connection:
+            return maybe(membership.told_from(connection, target, roster))
 
     @property
     def _now(self) -> int:
