@@ -1,6 +1,15 @@
-"""When a job runs, as a person writes it: `daily at 05:30`, `every 15 minutes`, a cron line, `manual`."""
+"""When a job runs, as a person writes it: `daily at 05:30`, `every 15 minutes`, a cron line, `manual`.
+
+On the nights when clocks change there are two sorts of schedules (as crontab(5) of Debian tells them apart):
+
+- **Times of day** come exactly once each: one that the clock skips comes at the end of the gap, one that it shows twice
+  comes the first time.
+- Lines that **follow the clock** (minutes that start with `*`, or every hour) come whenever the clock shows what they
+  name: `every 15 minutes` has neither a gap nor a double.
+"""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -14,8 +23,11 @@ _WEEKLY = re.compile(rf"weekly on ([a-z]+) at {_TIME}", re.ASCII)
 _MONTHLY = re.compile(rf"monthly on the (\d{{1,2}})(?:st|nd|rd|th) at {_TIME}", re.ASCII)
 _EVERY = re.compile(r"every (\d{1,4}) (minute|hour)s?", re.ASCII)
 _CRON = re.compile(r"\S+(?: +\S+){4}")
-_SECOND = timedelta(seconds=1)  # cronsim looks for what is strictly earlier, in whole seconds
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_SHIFT = timedelta(hours=4)  # more than any clock is changed by: 3 hours, Antarctica/Casey
+_LONGEST = timedelta(days=365 * 60)  # between two slots; cronsim refuses a line that names nothing within 50 years
 
 FORMS = (
     "'daily at 05:30', 'weekly on sunday at 02:00', 'monthly on the 1st at 06:00', 'every 15 minutes', "
@@ -42,19 +54,82 @@ MANUAL = When("manual")
 
 
 def following(when: When, zone: ZoneInfo, after: datetime) -> datetime | None:
-    """The first slot later than `after`, in UTC; None for manual. Pure; both moments know their zone."""
+    """The first slot later than `after`, in UTC; None for manual. Pure; `after` knows its zone."""
     if when.manual:
         return None
-    return next(CronSim(when.cron, after.astimezone(zone))).astimezone(UTC)
+    at, span = after.astimezone(UTC), _first_look(when)
+    while span < _LONGEST:
+        if slots := within(when, zone, at, at + span):
+            return slots[0]
+        at, span = at + span, span * 2
+    return None
 
 
 def latest(when: When, zone: ZoneInfo, now: datetime) -> datetime | None:
-    """The newest slot that is not later than `now`, in UTC; None for manual. Pure."""
+    """The newest slot that is not later than `now`, in UTC; None for manual. Pure; `now` knows its zone."""
     if when.manual:
         return None
-    return next(CronSim(when.cron, (now.replace(microsecond=0) + _SECOND).astimezone(zone), reverse=True)).astimezone(
-        UTC
-    )
+    at, span = now.astimezone(UTC), _first_look(when)
+    while span < _LONGEST:
+        if slots := within(when, zone, at - span, at):
+            return slots[-1]
+        at, span = at - span, span * 2
+    return None
+
+
+def within(when: When, zone: ZoneInfo, after: datetime, to: datetime) -> list[datetime]:
+    """The slots later than `after` and not later than `to`, in UTC and in order. Pure; both know their zone.
+
+    The line is matched on a clock that is never changed, and what it shows is then looked up in the zone.
+    """
+    if when.manual:
+        return []
+    after, to = after.astimezone(UTC), to.astimezone(UTC)
+    first, last = _shown(after, zone) - _doubt(after, zone), _shown(to, zone) + _doubt(to, zone)
+    slots = set[datetime]()
+    line = CronSim(when.cron, first)
+    moments = _each_time if _follows_the_clock(line) else _once
+    for shown in line:
+        if shown > last:
+            break
+        slots.update(moments(shown, zone))
+    return sorted(slot for slot in slots if after < slot <= to)
+
+
+def _first_look(when: When) -> timedelta:
+    """So far one looks for a slot at first: few are found in vain, and few are missed."""
+    line = CronSim(when.cron, _EPOCH)
+    return 2 * _HOUR / len(line.minutes) if _follows_the_clock(line) else _DAY
+
+
+def _doubt(moment: datetime, zone: ZoneInfo) -> timedelta:
+    """By how much what the clock shows may be out of order near this moment."""
+    before, after = ((moment + shift).astimezone(zone).utcoffset() for shift in (-_SHIFT, _SHIFT))
+    return timedelta() if before == after else _SHIFT
+
+
+def _follows_the_clock(line: CronSim) -> bool:
+    return line.parts[1].startswith("*") or line.hours == set(range(24))
+
+
+def _shown(moment: datetime, zone: ZoneInfo) -> datetime:
+    """What the clock shows, to the second below."""
+    return moment.astimezone(zone).replace(tzinfo=None, microsecond=0, fold=0)
+
+
+def _each_time(shown: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """The moments at which the clock shows this: one, two, or none."""
+    for fold in (0, 1):
+        moment = shown.replace(tzinfo=zone, fold=fold).astimezone(UTC)
+        if _shown(moment, zone) == shown:
+            yield moment
+
+
+def _once(shown: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """The first moment at which the clock shows this or, where that is skipped, anything later."""
+    while (moment := next(_each_time(shown, zone), None)) is None:
+        shown += _MINUTE
+    yield moment
 
 
 def when(text: str) -> When:

@@ -22,6 +22,7 @@ from collima.state.database import Database
 from collima.state.database import database as opened
 from collima.state.faults import RACES, code
 from collima.state.keys import Ticket
+from collima.state.pauses import Pauses
 from collima.state.people import Traces
 from collima.state.record import SqlRecord
 from collima.state.tables import runs
@@ -54,6 +55,10 @@ class SqlJournal:
     @property
     def archive(self) -> Archive:
         return Archive(self.database, self.host)
+
+    @property
+    def pauses(self) -> Pauses:
+        return Pauses(self.database)
 
     def person(self, address: str) -> Traces:
         with self.database.read() as connection:

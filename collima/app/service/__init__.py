@@ -1,0 +1,1 @@
+"""`collima serve`: runs the declared jobs when they are due."""
