@@ -1,12 +1,15 @@
 """What a database says when it fails, in words of ours: its own may carry passwords or people."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
 
 from collima.core.errors import StateError
+
+T = TypeVar("T")
 
 _MARIADB = {
     1040: ("has too many connections", True),
@@ -25,6 +28,22 @@ _MARIADB = {
 }
 RACES = frozenset({1020, 1205, 1213})
 """What MariaDB answers to one of two transactions that came at once: the same again will do."""
+TRIES = 5  # of two processes that want the same rows at once
+
+
+def raced(do: Callable[[], T]) -> T:
+    """What `do` returns, which is one transaction: again when another process came at once."""
+    for _ in range(TRIES - 1):
+        try:
+            return do()
+        except StateError as err:
+            if not lost_race(err):
+                raise
+    return do()
+
+
+def lost_race(err: StateError) -> bool:
+    return isinstance(err.__cause__, IntegrityError) or code(err.__cause__) in RACES
 
 
 @contextmanager

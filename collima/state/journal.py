@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Self
 
 from sqlalchemy import Connection, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
 
 from collima.core.errors import Busy, CollimaError, ConfigError, StateError, Stopped
 from collima.core.model import Key
@@ -20,15 +19,17 @@ from collima.state.archive import Archive
 from collima.state.clock import micros, moment, stamp
 from collima.state.database import Database
 from collima.state.database import database as opened
-from collima.state.faults import RACES, code
+from collima.state.faults import TRIES, lost_race
 from collima.state.keys import Ticket
+from collima.state.logs import Logs
 from collima.state.pauses import Pauses
 from collima.state.people import Traces
 from collima.state.record import SqlRecord
+from collima.state.services import Services
+from collima.state.slots import Slots
 from collima.state.tables import runs
 
 log = logging.getLogger(__name__)
-TRIES = 5  # of two processes that want the same rows at once
 
 
 @dataclass
@@ -59,6 +60,18 @@ class SqlJournal:
     @property
     def pauses(self) -> Pauses:
         return Pauses(self.database)
+
+    @property
+    def slots(self) -> Slots:
+        return Slots(self.database, self.host)
+
+    @property
+    def services(self) -> Services:
+        return Services(self.database, self.host)
+
+    @property
+    def logs(self) -> Logs:
+        return Logs(self.database)
 
     def person(self, address: str) -> Traces:
         with self.database.read() as connection:
@@ -120,7 +133,7 @@ class SqlJournal:
                 with self.database.write() as connection:
                     self._start(connection, ticket, columns)
             except StateError as err:
-                if isinstance(err.__cause__, IntegrityError) or code(err.__cause__) in RACES:
+                if lost_race(err):
                     continue
                 raise
             return SqlRecord(self.database, ticket)

@@ -64,7 +64,7 @@ def take(connection: Connection, ticket: Ticket, by: Holder, now: int) -> frozen
                 "pid": by.pid,
                 "born": by.born,
                 "since": now,
-                "lease": _until(now),
+                "lease": until(now),
             }
             for name in wanted
         ],
@@ -80,7 +80,7 @@ def held(connection: Connection, ticket: Ticket) -> bool:
 
 def renew(connection: Connection, ticket: Ticket, now: int) -> bool:
     """A new lease for all its locks; False: it has lost them."""
-    renewed = update(locks).where(locks.c.run == ticket.run).values(lease=_until(now))
+    renewed = update(locks).where(locks.c.run == ticket.run).values(lease=until(now))
     return connection.execute(renewed).rowcount == len(names(ticket))
 
 
@@ -88,12 +88,15 @@ def release(connection: Connection, run: str) -> None:
     connection.execute(delete(locks).where(locks.c.run == run))
 
 
-def _until(now: int) -> int:
+def until(now: int) -> int:
     return now + LEASE // timedelta(microseconds=1)
 
 
-def dead(row: Row[Any], host: str, now: int) -> bool:
-    """Whether the holder of a lock can be told to be gone by somebody on `host`."""
+def dead(row: Any, host: str, now: Any) -> bool:
+    """Whether the process of a row can be told to be gone by somebody on `host`.
+
+    The row has host, pid, born and lease; its lease and `now` are of one type, whichever.
+    """
     if row.host == host:
         return not process.lives(row.pid, row.born)
     return bool(row.lease < now)

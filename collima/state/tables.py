@@ -277,6 +277,7 @@ services = _table(
     Column("lease", BigInteger, nullable=False),  # until when others believe that it lives
     Column("config", String(64), nullable=False),
     Column("version", String(32), nullable=False),
+    Column("loaded", BigInteger, nullable=False),  # when it was last told to load a schedule, and took it or not
     Column("fault", Text, nullable=False),  # why the schedule that it was told to load was not taken
     Column("stopped", BigInteger),
 )

@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("lease", sa.BigInteger(), nullable=False),
         sa.Column("config", sa.String(64), nullable=False),
         sa.Column("version", sa.String(32), nullable=False),
+        sa.Column("loaded", sa.BigInteger(), nullable=False),
         sa.Column("fault", sa.Text(), nullable=False),
         sa.Column("stopped", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_services")),

@@ -1,0 +1,339 @@
+"""When each job was due, and what came of it: a row for each (job, due moment), which exactly one process inserts.
+
+States: waiting → running → ended; a waiting slot may end as missed, skipped or paused. A waiting slot is nobody's: the
+first service with a free worker starts it, and has it from then on. Every change of a state names the state, and the
+service, that it expects: of two services that decide at once one wins, and the other sees that it did not.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy.engine import Row
+
+from collima.state import locks
+from collima.state.clock import maybe, micros, moment, stamp
+from collima.state.database import Database
+from collima.state.faults import raced
+from collima.state.keys import NAMES, batches, put
+from collima.state.tables import locks as locks_table
+from collima.state.tables import runs, schedules, slots
+
+OPEN = ("waiting", "running")
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    """One due moment of a job. `state`: waiting, running, ended, missed, skipped or paused."""
+
+    job: str
+    due: datetime
+    state: str
+    service: str = ""  # that started it; "" while it waits
+    not_before: datetime | None = None
+    tries: int = 0  # after transient failures
+    takeovers: int = 0  # after the death of a run
+    run: str = ""  # the newest of it
+    since: datetime | None = None
+    ended: datetime | None = None
+    cause: str = ""
+    told: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, datetime]:
+        return self.job, self.due
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRun:
+    """The newest run of a slot, and the process that has its locks. `state` is "" while it has no end."""
+
+    id: str
+    job: str
+    due: datetime
+    pid: int
+    host: str
+    started: datetime
+    ended: datetime | None
+    state: str
+    cause: str
+    transient: bool
+    born: str = ""  # of the process; "" when it has no lock any more
+    lease: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockRow:
+    """`name` is job:NAME or target:NAME."""
+
+    name: str
+    run: str
+    job: str
+    host: str
+    pid: int
+    born: str
+    lease: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    database: Database
+    host: str
+
+    # ---- since when
+
+    def first_seen(self, wanted: Mapping[str, str]) -> Mapping[str, datetime]:
+        """By job, since when it has had this schedule: there are no slots before. A new or changed one begins now.
+
+        `wanted` is the whole of a file, by job: what it does not name any more is forgotten.
+        """
+        now = micros(self.database.now())
+        with self.database.write() as connection:
+            known = {row.job: row for row in connection.execute(select(schedules))}
+            if gone := known.keys() - wanted.keys():
+                connection.execute(delete(schedules).where(schedules.c.job.in_(gone)))
+            kept = {
+                job: known[job].since for job, text in wanted.items() if job in known and known[job].schedule == text
+            }
+            new = [{"job": job, "schedule": text, "since": now} for job, text in wanted.items() if job not in kept]
+            put(connection, schedules, new, changed=["schedule", "since"])
+        return {job: moment(kept.get(job, now)) for job in wanted}
+
+    def since(self, job: str) -> datetime | None:
+        """Since when the job has had its schedule; None: no service has seen it yet."""
+        with self.database.read() as connection:
+            found: int | None = connection.scalar(select(schedules.c.since).where(schedules.c.job == job))
+        return maybe(found)
+
+    # ---- reading
+
+    def open(self) -> tuple[SlotRow, ...]:
+        """Those that wait or run, the oldest first."""
+        wanted = select(slots).where(slots.c.state.in_(OPEN)).order_by(slots.c.slot, slots.c.job)
+        with self.database.read() as connection:
+            return tuple(map(slot_row, connection.execute(wanted)))
+
+    def known(self, keys: Collection[tuple[str, datetime]]) -> frozenset[tuple[str, datetime]]:
+        """Which of these (job, due moment) have a row."""
+        with self.database.read() as connection:
+            return frozenset(
+                (row.job, moment(row.slot))
+                for condition in _among(keys)
+                for row in connection.execute(select(slots.c.job, slots.c.slot).where(condition))
+            )
+
+    def of(self, job: str, due: datetime) -> SlotRow | None:
+        with self.database.read() as connection:
+            row = connection.execute(select(slots).where(slots.c.job == job, slots.c.slot == micros(due))).first()
+        return slot_row(row) if row else None
+
+    def newest(self, job: str) -> SlotRow | None:
+        """The one that was due last."""
+        wanted = select(slots).where(slots.c.job == job).order_by(slots.c.slot.desc()).limit(1)
+        with self.database.read() as connection:
+            row = connection.execute(wanted).first()
+        return slot_row(row) if row else None
+
+    def missed_untold(self) -> tuple[SlotRow, ...]:
+        """Missed, and nobody has decided yet whom to tell. The oldest first."""
+        wanted = select(slots).where(slots.c.state == "missed", slots.c.told.is_(None))
+        with self.database.read() as connection:
+            return tuple(map(slot_row, connection.execute(wanted.order_by(slots.c.slot, slots.c.job))))
+
+    def runs(self, keys: Collection[tuple[str, datetime]]) -> Mapping[tuple[str, datetime], SlotRun]:
+        """The newest run of each of these slots that has one."""
+        conditions = list(_among(keys, runs.c.job, runs.c.slot))
+        with self.database.read() as connection:
+            found = [slot_run(row) for condition in conditions for row in connection.execute(_runs(condition))]
+        return {(run.job, run.due): run for run in found}
+
+    def ended_well(self, jobs: Collection[str], since: datetime) -> Mapping[str, datetime]:
+        """By job, when its newest whole run began that has ended and did not fail, from `since` on."""
+        newest = (
+            select(runs.c.job, func.max(runs.c.started))
+            .where(runs.c.job.in_(jobs), runs.c.kind == "run", runs.c.started >= micros(since))
+            .where(runs.c.ended.is_not(None), runs.c.state != "failed")
+            .group_by(runs.c.job)
+        )
+        with self.database.read() as connection:
+            return {job: moment(started) for job, started in connection.execute(newest).tuples()}
+
+    def locks(self) -> tuple[LockRow, ...]:
+        """What runs have now, dead ones included."""
+        with self.database.read() as connection:
+            return tuple(
+                LockRow(row.name, row.run, row.job, row.host, row.pid, row.born, moment(row.lease))
+                for row in connection.execute(select(locks_table))
+            )
+
+    # ---- changing
+
+    def claim(self, claimed: Iterable[SlotRow]) -> int:
+        """Inserts those that nobody has inserted. Returns how many: no other process counts them, too."""
+        rows = [
+            {
+                "job": row.job,
+                "slot": micros(row.due),
+                "state": row.state,
+                "service": "",
+                "not_before": micros(row.not_before or row.due),
+                "tries": 0,
+                "takeovers": 0,
+                "run": "",
+                "since": micros(self.database.now()),
+                "ended": None if row.state in OPEN else micros(self.database.now()),
+                "cause": row.cause,
+            }
+            for row in sorted(claimed, key=lambda row: row.key)
+        ]
+        return raced(lambda: self._claim(rows))
+
+    def _claim(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        keys = [(row["job"], moment(row["slot"])) for row in rows]
+        with self.database.write() as connection:
+            taken = {
+                (row.job, row.slot)
+                for condition in _among(keys)
+                for row in connection.execute(select(slots.c.job, slots.c.slot).where(condition))
+            }
+            new = [row for row in rows if (row["job"], row["slot"]) not in taken]
+            for some in batches(new, NAMES):
+                connection.execute(insert(slots), some)
+            return len(new)
+
+    def start(self, row: SlotRow, service: str) -> bool:
+        """A waiting slot runs, and is this service's. False: another one was faster."""
+        return self._change(row, state="running", service=service, cause="")
+
+    def wait(self, row: SlotRow, not_before: datetime, *, cause: str, tries: int = 0, takeovers: int = 0) -> bool:
+        """It goes back into the queue. `tries`, `takeovers`: how many are added. False: it is not ours any more."""
+        return self._change(
+            row,
+            state="waiting",
+            service="",
+            not_before=micros(not_before),
+            tries=row.tries + tries,
+            takeovers=row.takeovers + takeovers,
+            cause=cause,
+        )
+
+    def end(self, row: SlotRow, state: str, *, cause: str, run: str = "") -> bool:
+        """It is ended, missed, skipped or paused. False: it is not ours any more."""
+        now = micros(self.database.now())
+        return self._change(row, state=state, cause=cause, run=run or row.run, ended=now)
+
+    def take_over(self, row: SlotRow, service: str) -> bool:
+        """A running slot of a dead service is this one's. False: another one was faster."""
+        return self._change(row, service=service)
+
+    def note_run(self, row: SlotRow, run: str) -> bool:
+        return self._change(row, run=run)
+
+    def _change(self, row: SlotRow, **values: object) -> bool:
+        expected = and_(
+            slots.c.job == row.job,
+            slots.c.slot == micros(row.due),
+            slots.c.state == row.state,
+            slots.c.service == row.service,
+        )
+        with self.database.write() as connection:
+            return connection.execute(update(slots).where(expected).values(**values)).rowcount == 1
+
+    # ---- runs that cannot speak for themselves
+
+    def bury(self, run: str, cause: str, *, transient: bool, told: bool = False) -> None:
+        """A run that is over ends as failed for this cause, whatever it said itself. `told`: nobody is told of it."""
+        now = micros(self.database.now())
+        values = {"state": "failed", "cause": cause, "transient": transient, "ended": func.coalesce(runs.c.ended, now)}
+        with self.database.write() as connection:
+            connection.execute(update(runs).where(runs.c.id == run).values(**values, **({"told": now} if told else {})))
+            locks.release(connection, run)
+
+    def never_began(
+        self, row: SlotRow, *, target: str, started: datetime, pid: int, cause: str, config: str, token: str
+    ) -> str:
+        """A failed run of this slot, for the history, where the process itself left none. Returns its id."""
+        run = f"{stamp(started)}-{token}"
+        with self.database.write() as connection:
+            connection.execute(
+                insert(runs).values(
+                    id=run,
+                    job=row.job,
+                    target=target,
+                    kind="run",
+                    slot=None if _taken(connection, row) else micros(row.due),
+                    attempt=row.tries + row.takeovers + 1,
+                    host=self.host,
+                    pid=pid,
+                    started=micros(started),
+                    ended=micros(self.database.now()),
+                    state="failed",
+                    cause=cause,
+                    transient=False,
+                    config=config,
+                    undoes="",
+                    document="",
+                )
+            )
+        return run
+
+
+def _taken(connection: Connection, row: SlotRow) -> bool:
+    """Whether an earlier run has the slot."""
+    return bool(connection.scalar(select(runs.c.id).where(runs.c.job == row.job, runs.c.slot == micros(row.due))))
+
+
+def _among(keys: Collection[tuple[str, datetime]], job: Any = slots.c.job, slot: Any = slots.c.slot) -> Iterable[Any]:
+    """Conditions that together name these: by moment, for many jobs are due at one."""
+    by_moment: dict[datetime, list[str]] = {}
+    for name, due in keys:
+        by_moment.setdefault(due, []).append(name)
+    for due, names in by_moment.items():
+        for some in batches(names, NAMES):
+            yield and_(slot == micros(due), job.in_(some))
+
+
+def _runs(condition: Any) -> Any:
+    of_job = and_(locks_table.c.run == runs.c.id, locks_table.c.name == "job:" + runs.c.job)
+    return (
+        select(runs, locks_table.c.born, locks_table.c.lease)
+        .outerjoin(locks_table, of_job)
+        .where(condition)
+        .order_by(runs.c.started)
+    )
+
+
+def slot_row(row: Row[Any]) -> SlotRow:
+    return SlotRow(
+        job=row.job,
+        due=moment(row.slot),
+        state=row.state,
+        service=row.service,
+        not_before=moment(row.not_before),
+        tries=row.tries,
+        takeovers=row.takeovers,
+        run=row.run,
+        since=moment(row.since),
+        ended=maybe(row.ended),
+        cause=row.cause,
+        told=maybe(row.told),
+    )
+
+
+def slot_run(row: Row[Any]) -> SlotRun:
+    return SlotRun(
+        id=row.id,
+        job=row.job,
+        due=moment(row.slot),
+        pid=row.pid,
+        host=row.host,
+        started=moment(row.started),
+        ended=maybe(row.ended),
+        state=row.state or "",
+        cause=row.cause,
+        transient=row.transient,
+        born=row.born or "",
+        lease=maybe(row.lease),
+    )
