@@ -1,7 +1,7 @@
 """Who was in a roster on an earlier day: today's members, rewound by what runs have changed since."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, func, select
@@ -39,7 +39,7 @@ def told_from(connection: Connection, target: str, roster: str) -> int | None:
         .join(runs, runs.c.id == changes.c.run)
         .where(here, changes.c.subject == roster)
     )
-    known = [moment for moment in (claimed, changed) if moment is not None]
+    known: list[int] = [moment for moment in (claimed, changed) if moment is not None]
     if not known:
         return None
     oldest: int = connection.scalar(select(func.min(runs.c.started)).where(here)) or 0
@@ -50,8 +50,7 @@ def _purged(connection: Connection, here: ColumnElement[bool]) -> int:
     """When the newest run ended whose changes are not on record any more; 0: all are."""
     bare = here & runs.c.state.in_(_APPLYING) & ~exists().where(changes.c.run == runs.c.id)
     rows = connection.execute(select(runs.c.ended, runs.c.document).where(bare).order_by(runs.c.started.desc()))
-    moments: Iterator[int] = (row.ended for row in rows if row.document and _applied(json.loads(row.document)))
-    return next(moments, 0)
+    return next((row.ended for row in rows if row.document and _applied(json.loads(row.document))), 0)
 
 
 def _applied(document: Mapping[str, Any]) -> bool:
