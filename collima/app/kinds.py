@@ -14,6 +14,7 @@ CONNECTORS = {
     "list-files": "connectors.list_files:ListFiles",
     "maildir": "connectors.maildir:Maildir",
     "smtp": "connectors.smtp:Smtp",
+    "sympa": "connectors.sympa:Sympa",
 }
 JOBS = {
     "roster-sync": "jobs.roster_sync:RosterSync",
@@ -29,7 +30,6 @@ CONNECTORS_TO_COME = frozenset(
         "snapshot-command",
         "snapshot-folder",
         "sqlite-quarantine",
-        "sympa",
     }
 )
 JOBS_TO_COME = frozenset(

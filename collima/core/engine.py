@@ -4,7 +4,7 @@ A dry run is a plan that nobody applies: `plan` and `run` share all but the writ
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,7 @@ from collima.core.decide import Decision, Task, decide
 from collima.core.errors import CollimaError, ConfigError, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
 from collima.core.outcome import Told, tell
-from collima.core.ports import Clock, Job, Journal, Place, Record, S, Waiting
+from collima.core.ports import Clock, Job, Journal, Mending, Place, Record, S, Waiting
 from collima.core.result import Result, SourceResult
 
 BATCH = 1_000  # outcomes that are recorded at once
@@ -217,6 +217,7 @@ def _carry_out(
             return told
     if not undoes:
         _remember(task, record, decision, order)
+        told.findings.extend(_mended(job, seen, plan.mends - watched - {c.key.subject for c in go}, named))
     if go:
         by_thing = {(key.subject, key.what): key for key in originals}
         if undoes:
@@ -233,6 +234,13 @@ def _carry_out(
         except SourceError as err:
             told.findings.append(Finding("warning", "", "not-verified", f"the target could not be read again: {err}"))
     return told
+
+
+def _mended(job: Any, seen: S, torn: Collection[str], named: Collection[str]) -> Iterable[Finding]:
+    """Puts in order what no change touches anyway. `job` is `ports.Mending` when its plan names anything torn."""
+    if subjects := sorted(name for name in torn if not named or name in named):
+        mending: Mending[S] = job
+        yield from mending.mend(seen, subjects)
 
 
 def _remember(task: Task[S, D], record: Record, decision: Decision[D], order: Order) -> None:

@@ -12,6 +12,7 @@ from collima.core.options import Guard
 
 D = TypeVar("D")
 S = TypeVar("S")
+S_contra = TypeVar("S_contra", contravariant=True)
 Id = NewType("Id", str)
 """What a target knows a member by: an address, a user id. Two addresses of one account have one Id."""
 
@@ -39,6 +40,9 @@ class Roster:
     fault: str = ""  # this roster alone could not be read: it fails, the others go on
     findings: tuple[tuple[Level, str, str], ...] = ()  # (level, code, text)
     manual: frozenset[Id] = frozenset()  # in it by another way than ours: respected and shown, never removed
+    pending: frozenset[Id] = frozenset()  # not in it yet, and to come by our source, whoever put them there
+    torn: bool = False  # who is in it is not as our source says: an Edit of nobody puts that right
+    remedy: str = ""  # what a person does about a roster that is missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,13 @@ class Job(Protocol[S, D]):
 
         Verbs without a way back are findings.
         """
+
+
+class Mending(Protocol[S_contra]):
+    """What a job offers beside Job when its plans may name `mends`."""
+
+    def mend(self, seen: S_contra, subjects: Collection[str]) -> Iterable[Finding]:
+        """Puts these subjects in order at the target though nobody comes or goes. Doing it twice does no harm."""
 
 
 # ---- what outlives a run

@@ -33,6 +33,7 @@ def wanted(
     today: date,
 ) -> Wanted:
     stanza, present = wish.stanza, roster.members
+    nearby = present | roster.manual | roster.pending
     findings = [*_without_address(wish.name, job.attribute, answer, population)]
     members: set[Id] = set()
     if job.every:
@@ -44,7 +45,7 @@ def wanted(
             if len(ids) == 1:
                 members.add(ids[0])
             elif ids:
-                members.add(population.one_of(person, present))
+                members.add(population.one_of(person, nearby))
     found = (answer & ~(population.bad | population.strange | population.mute)).bit_count()
 
     also, expired = counting(stanza.also, today)
@@ -57,7 +58,7 @@ def wanted(
         if member not in members:
             because[member] = f"also: {line.why}" if line.why else "also"
         members.add(member)
-        inactive += member not in population.people and line.address.rpartition("@")[2] in job.own_domains
+        inactive += member not in population.people and _of_ours(line.address, job)
     excepted, lapsed = counting(stanza.except_, today)
     for line in excepted:
         if (member := identify(line.address)) is not None:
@@ -67,17 +68,26 @@ def wanted(
     refused = (members - present) & (roster.refused or {}).keys()  # who is in already stays
     members -= refused
 
-    def tell(count: int, code: str, told: str) -> None:
+    by_hand = roster.manual - members
+    left = {member for member in by_hand if _of_ours(member, job) and member not in population.people}
+
+    def tell(count: int, code: str, told: str, level: Level = "warning") -> None:
         if count:
-            findings.append(Finding("warning", wish.name, code, f"{count} {told}"))
+            findings.append(Finding(level, wish.name, code, f"{count} {told}"))
 
     tell(len(expired), "also-expired", f"of `also` had their last day ({_days(expired)}): take them out")
     tell(len(lapsed), "except-expired", f"of `except` had their last day ({_days(lapsed)}): take them out")
     tell(inactive, "also-inactive", "of our own addresses in `also` belong to nobody in `among` any more")
     tell(unknown, "also-unknown", "addresses in `also` have no account at the target")
+    tell(len(by_hand - left), "manual", "members came by hand, and no filter finds them: kept", "info")
+    tell(len(left), "manual-left", "members came by hand and belong to nobody in `among` any more: they stay for ever")
     reasons = sorted({(roster.refused or {})[member] for member in refused})
     tell(len(refused), "refused", f"people are not added: {', '.join(reasons)}")
     return Wanted(frozenset(members), found, because, findings)
+
+
+def _of_ours(address: str, job: Options) -> bool:
+    return address.rpartition("@")[2] in job.own_domains
 
 
 def _days(people: Sequence[Person]) -> str:

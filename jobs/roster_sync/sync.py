@@ -111,6 +111,7 @@ class Sync:
         changes: list[Change[Member]] = []
         findings = [broken.finding for broken in seen.wishes.broken]
         claims: dict[str, str] = {}
+        mends: set[str] = set()
         failing = {b.name: b for b in seen.wishes.broken}
         subjects = [Subject(b.name, size=0, watch=self.context.watch or b.watch) for b in failing.values()]
         for wish in seen.wishes.good:
@@ -127,6 +128,8 @@ class Sync:
             findings.extend(want.findings)
             findings.extend(Finding(level, wish.name, code, told) for level, code, told in roster.findings)
             changes.extend(_changes(wish, roster, want, seen.rosters))
+            if roster.torn:
+                mends.add(wish.name)
         gone = self._gone(seen)
         findings.extend(_frozen_finding(name, seen.owned[name], now) for name in sorted(gone))
         return Plan(
@@ -138,6 +141,7 @@ class Sync:
             claims=claims,
             freezes=frozenset(gone),
             renames=self._renames(seen),
+            mends=frozenset(mends),
         )
 
     def wanted(self, wish: Wish, seen: Seen, now: datetime) -> Wanted:
@@ -206,6 +210,13 @@ class Sync:
         for settled in seen.rosters.apply(edits):
             yield Outcome(keys[settled.roster, settled.member], settled.error, settled.transient)
 
+    def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:
+        list(seen.rosters.apply([Edit(name, frozenset(), frozenset()) for name in subjects]))
+        for name, roster in seen.rosters.read(subjects).items():
+            if roster.torn or roster.fault:
+                told = roster.fault or "its source at the target is still not as it should be: can it be written?"
+                yield Finding("critical", name, "not-mended", told)
+
     def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:
         if not seen.rosters.immediate:
             return
@@ -266,9 +277,8 @@ def _fault(name: str, roster: Roster, owner: Owned | None, job: str, *, watch: b
         return Finding("critical", name, "roster-unreadable", roster.fault)
     if roster.missing:
         level: Level = "critical" if owner and owner.job == job else "warning"
-        return Finding(
-            level, name, "roster-missing", "the target has no such roster: make it there, or take it out here"
-        )
+        remedy = roster.remedy or "make it there, or take it out here"
+        return Finding(level, name, "roster-missing", f"the target has no such roster: {remedy}")
     if owner and owner.job != job and not watch:
         told = f"belongs to the job {owner.job}: take it out there and run `collima retire` first"
         return Finding("critical", name, "owned-by-another", told)
@@ -276,12 +286,12 @@ def _fault(name: str, roster: Roster, owner: Owned | None, job: str, *, watch: b
 
 
 def _changes(wish: Wish, roster: Roster, want: Wanted, rosters: Rosters) -> Iterator[Change[Member]]:
-    if want.members == roster.members:
+    if want.members == roster.members and not roster.pending:
         return
     why = text(wish.filter)
     for member in sorted(want.members - roster.members):
         yield Change(Key(wish.name, "add", rosters.address(member)), want.because.get(member, why), Member(member))
-    for member in sorted(roster.members - want.members):
+    for member in sorted((roster.members | roster.pending) - want.members):
         yield Change(Key(wish.name, "remove", rosters.address(member)), f"not in {why}", Member(member))
 
 

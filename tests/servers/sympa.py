@@ -1,7 +1,7 @@
 """A private, real Sympa with a MariaDB of its own: lists are made by writing their configuration. Needs root.
 
-It lives in a folder that its user can read, and listens to nobody: its command is run when a test wants it. A Sympa that
-is installed on this machine is neither started nor read: `SYMPA_CONFIG` points into the folder.
+It lives in a folder that its user can read, and listens to nobody: its command is run when a test wants it. A Sympa of
+this machine is neither started nor read: `SYMPA_CONFIG` points into the folder.
 """
 
 import os
@@ -260,7 +260,7 @@ def sympa(server: MariaDB, settings: Mapping[str, str] | None = None, *, below: 
     require("sympa")
     if os.geteuid() != 0:
         pytest.skip("a private Sympa needs root: its command changes to the user sympa")
-    memory = Path("/dev/shm")  # noqa: S108  # where many small files are fast
+    memory = Path("/dev/shm")  # where many small files are fast
     folder = Path(tempfile.mkdtemp(prefix="collima-sympa-", dir=below or (memory if memory.is_dir() else None)))
     try:
         folder.chmod(0o755)

@@ -1,0 +1,170 @@
+"""Sympa's own database: who is in a list and how they came there, and who must not be put into it again. Read only.
+
+Addresses are compared in Python, in lower case: Sympa's tables have collations for which `rené` is `rene`.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, column, create_engine, event, func, select, table
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from collima.core.errors import SourceError
+from collima.core.text import discreet, line
+
+_AT_ONCE = 500  # names in one question
+_ANSWER = 300  # seconds to wait for one answer
+_LONGEST = 1 << 30
+_GONE = frozenset({1040, 1053, 1203, 1205, 1213, 2002, 2003, 2006, 2013})
+"""What may be over soon: too many connections, a shutdown, a lock, a server that is not there."""
+
+_SUBSCRIBERS = table(
+    "subscriber_table",
+    *map(column, ("list_subscriber", "robot_subscriber", "user_subscriber", "subscribed_subscriber")),
+    *map(column, ("inclusion_subscriber", "inclusion_label_subscriber")),
+)
+_EXCLUSIONS = table(
+    "exclusion_table",
+    *map(column, ("list_exclusion", "family_exclusion", "robot_exclusion", "user_exclusion")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Of one list, in lower case."""
+
+    included: Mapping[str, str] = field(default_factory=dict)  # address -> the label of its source
+    manual: frozenset[str] = frozenset()  # who came by hand, whether they are included, too, or not
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusions:
+    """Who must not be included again. Of a list, and of a family for each of its lists."""
+
+    lists: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    families: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def of(self, name: str, family: str) -> frozenset[str]:
+        mine = self.lists.get(name, frozenset())
+        return mine | self.families.get(family, frozenset()) if family else mine
+
+
+def engine(url: str, password: str) -> Engine:
+    """Every session is read only, and sees one moment. `url` was checked when the configuration was read."""
+    known = make_url(url)
+    made = create_engine(
+        (known.set(password=password) if password else known).update_query_dict({"charset": "utf8mb4"}),
+        isolation_level="REPEATABLE READ",
+        pool_pre_ping=True,  # an include may take longer than the server's patience
+        connect_args={"connect_timeout": 10, "read_timeout": _ANSWER, "write_timeout": _ANSWER},
+    )
+    event.listen(made, "connect", _prepare)
+    return made
+
+
+def _prepare(connection: Any, _record: object) -> None:
+    """Of a new connection of PyMySQL."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        cursor.execute(f"SET SESSION group_concat_max_len = {_LONGEST}")
+    connection.commit()
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    engine: Engine
+    robot: str
+
+    def rows(self, names: Collection[str]) -> dict[str, Rows]:
+        """Every name asked for. Complete, or SourceError."""
+        with self._read() as connection:
+            return self._rows(connection, names)
+
+    def all(self, names: Collection[str]) -> tuple[dict[str, Rows], Exclusions]:
+        """Members and opt-outs, of one moment."""
+        with self._read() as connection:
+            return self._rows(connection, names), self._exclusions(connection)
+
+    def check(self) -> int:
+        """How many members the robot's lists have. Raises SourceError when a table cannot be read."""
+        with self._read() as connection:
+            self._exclusions(connection)
+            count = select(func.count()).where(_SUBSCRIBERS.c.robot_subscriber == self.robot)
+            return int(connection.execute(count).scalar_one())
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as err:
+            raise self._translated(err) from err
+
+    def _translated(self, err: SQLAlchemyError) -> SourceError:
+        code, told = 0, type(err).__name__
+        if isinstance(err, DBAPIError) and err.orig is not None:
+            arguments = err.orig.args
+            code = arguments[0] if arguments and isinstance(arguments[0], int) else 0
+            told = str(arguments[-1]) if arguments else told
+        where = self.engine.url.host or "this machine"
+        return SourceError(f"Sympa's database on {where}: {line(discreet(told), 200)}", transient=code in _GONE)
+
+    def _rows(self, connection: Connection, names: Collection[str]) -> dict[str, Rows]:
+        c = _SUBSCRIBERS.c
+        included = c.inclusion_subscriber.is_not(None)
+        by_hand = func.coalesce(c.subscribed_subscriber, 0) == 1
+        label = func.coalesce(c.inclusion_label_subscriber, "")
+        way = (c.list_subscriber, included, by_hand, label)
+        question = (  # the server joins the addresses that came one way: much faster than a row for each
+            select(*way, func.count(), func.aggregate_strings(c.user_subscriber, "\n"))
+            .where(c.robot_subscriber == self.robot, c.list_subscriber.in_(bindparam("names", expanding=True)))
+            .group_by(*way)
+        )
+        included_in: dict[str, dict[str, str]] = defaultdict(dict)
+        manual_in: dict[str, set[str]] = defaultdict(set)
+        asked = list(names)
+        for at in range(0, len(asked), _AT_ONCE):
+            for found, is_included, is_manual, source, count, joined in connection.execute(
+                question, {"names": asked[at : at + _AT_ONCE]}
+            ):
+                addresses = joined.lower().split("\n")
+                if len(addresses) != count:  # cut by max_allowed_packet
+                    addresses = self._one_by_one(connection, found, is_included, is_manual, source)
+                name = found.lower()  # as Sympa finds it, whatever the collation
+                if is_included:
+                    included_in[name].update(dict.fromkeys(addresses, source))
+                if is_manual or not is_included:
+                    manual_in[name].update(addresses)
+        return {name: Rows(included_in[name], frozenset(manual_in[name])) for name in asked}
+
+    def _one_by_one(
+        self, connection: Connection, name: str, is_included: object, is_manual: object, source: str
+    ) -> list[str]:
+        c = _SUBSCRIBERS.c
+        question = select(c.user_subscriber).where(
+            c.robot_subscriber == self.robot,
+            c.list_subscriber == name,
+            c.inclusion_subscriber.is_not(None) == bool(is_included),
+            (func.coalesce(c.subscribed_subscriber, 0) == 1) == bool(is_manual),
+            func.coalesce(c.inclusion_label_subscriber, "") == source,
+        )
+        return [str(address).lower() for (address,) in connection.execute(question)]
+
+    def _exclusions(self, connection: Connection) -> Exclusions:
+        c = _EXCLUSIONS.c
+        lists: dict[str, set[str]] = defaultdict(set)
+        families: dict[str, set[str]] = defaultdict(set)
+        question = select(c.list_exclusion, c.family_exclusion, c.user_exclusion).where(c.robot_exclusion == self.robot)
+        for name, family, address in connection.execute(question):
+            if name:
+                lists[name.lower()].add(address.lower())
+            if family:
+                families[family].add(address.lower())
+        return Exclusions(
+            {name: frozenset(addresses) for name, addresses in lists.items()},
+            {family: frozenset(addresses) for family, addresses in families.items()},
+        )
