@@ -1,6 +1,7 @@
 """`make demo`: five acts on the embedded campus, with the real commands, in a copy of their own (`.demo/`).
 
-Ends with 0 when every command ended as it should. `python examples/demo.py --read MAILDIR` prints the newest mail.
+Ends with 0 when every command ended as it should. `python examples/demo.py --read MAILDIR` prints the newest mail,
+`--snapshots FOLDER` makes the invented snapshots of two volumes anew, up to today.
 """
 
 import argparse
@@ -15,13 +16,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 PROJECT = Path(__file__).resolve().parent.parent
 OWN = PROJECT / ".demo"
 JOB = "sympa-lists"
 APPROVAL = re.compile(rf"run-job {JOB} --approve [0-9a-f]{{16}}")
 GONE, NEWCOMERS = "D04", "12"
+SNAPSHOTS = "var/snapshots"
 
 
 class Surprise(Exception):
@@ -38,6 +42,7 @@ class Stage:
         (folder / "examples").mkdir(parents=True)
         for name in ("schedules.yaml", "examples/campus.ldif", "examples/campus.py", "examples/demo.py"):
             shutil.copy(PROJECT / name, folder / name)
+        snapshots(folder / SNAPSHOTS)
         commands = str(Path(sys.executable).parent)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COLLIMA_")}
         self.environment = {**kept, "PATH": os.pathsep.join([commands, os.environ.get("PATH", os.defpath)])}
@@ -80,6 +85,16 @@ def show(text: str) -> None:
     print(text, flush=True)
 
 
+def snapshots(folder: Path) -> None:
+    """Names alone, each of 02:30: of `mail` seven; of `home` none for three days, and one missing before."""
+    now = datetime.now(ZoneInfo("Europe/Rome"))
+    last = now.replace(hour=2, minute=30) - timedelta(days=(now.hour, now.minute) < (2, 30))
+    for volume, days in (("mail", range(7)), ("home", [3, 4, 5, 7, *range(8, 18)])):
+        shutil.rmtree(folder / volume, ignore_errors=True)
+        for day in days:
+            (folder / volume / f"{last - timedelta(days=day):daily.%Y-%m-%d_%H%M}").mkdir(parents=True)
+
+
 def play(stage: Stage) -> None:
     show("Act one. What would happen? A plan writes nothing.")
     stage.run("run-job", JOB, "--plan", ends_with=0)
@@ -120,9 +135,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--folder", type=Path, default=OWN, help="a new folder to play in (default: .demo, emptied first)"
     )
     parser.add_argument("--read", type=Path, metavar="MAILDIR", help="print the newest mail of this Maildir instead")
+    parser.add_argument(
+        "--snapshots", type=Path, metavar="FOLDER", help="make the invented snapshots in this folder instead"
+    )
     given = parser.parse_args(arguments)
     if given.read:
         print(read(given.read))
+        return
+    if given.snapshots:
+        snapshots(given.snapshots)
         return
     if given.folder != OWN and given.folder.exists():
         parser.error(f"{given.folder} is there already: the demo needs a new folder")
@@ -131,6 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Surprise as surprise:
         sys.exit(f"\nThe demo stops: {surprise}")
     show(f"\nLists, mail and state are in {given.folder}/var.")
+    if given.folder == OWN:
+        snapshots(PROJECT / SNAPSHOTS)
+        show("What this folder's own schedules.yaml says can be tried as well: .venv/bin/run-job snapshots")
 
 
 if __name__ == "__main__":

@@ -83,10 +83,12 @@ def finding_codes() -> dict[str, str]:
     found = {}
     for package in ("collima", "connectors", "jobs"):
         for module in (PROJECT / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            nodes = [*ast.walk(ast.parse(module.read_text("utf-8")))]
+            types = {id(node.slice) for node in nodes if isinstance(node, ast.Subscript)}  # Literal["good", "warning"]
+            for node in nodes:
                 if isinstance(node, ast.Call):
                     parts, is_finding = node.args, getattr(node.func, "id", "") in {"Finding", "tell"}
-                elif isinstance(node, ast.Tuple):
+                elif isinstance(node, ast.Tuple) and id(node) not in types:
                     parts, is_finding = node.elts, False
                 else:
                     continue

@@ -9,26 +9,27 @@ from importlib import import_module
 from typing import Any
 
 CONNECTORS = {
+    "btrfs": "connectors.btrfs:Btrfs",
     "ldap": "connectors.ldap:Ldap",
     "ldif": "connectors.ldif:Ldif",
     "list-files": "connectors.list_files:ListFiles",
     "maildir": "connectors.maildir:Maildir",
     "smtp": "connectors.smtp:Smtp",
+    "snapshot-command": "connectors.snapshot_command:SnapshotCommand",
+    "snapshot-folder": "connectors.snapshot_folder:SnapshotFolder",
     "sympa": "connectors.sympa:Sympa",
 }
 JOBS = {
     "roster-sync": "jobs.roster_sync:RosterSync",
+    "snapshot-check": "jobs.snapshot_check:SnapshotCheck",
 }
 
 CONNECTORS_TO_COME = frozenset(
     {
         "accounts-file",
         "amavis",
-        "btrfs",
         "google",
         "rsync",
-        "snapshot-command",
-        "snapshot-folder",
         "sqlite-quarantine",
     }
 )
@@ -41,7 +42,6 @@ JOBS_TO_COME = frozenset(
         "quarantine-digest",
         "quarantine-purge",
         "restore",
-        "snapshot-check",
     }
 )
 """Kinds that a schedules.yaml may name already: `check` notes them, a run refuses them."""

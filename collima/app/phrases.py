@@ -46,6 +46,23 @@ _FORMS = (  # the more exact first
     N_("%(count)s rosters would have this name (from %(stanzas)s): neither is touched"),
     N_("what was held is no longer wanted: the hold has ended by itself"),
     N_("suspicious source: %(inner)s"),
+    N_("cannot be read: %(inner)s"),
+    N_("snapshots of %(count)s volumes, where one was meant (%(names)s): say which with `volume`"),
+    N_("%(count)s of %(size)s are of a time that has not come, the last of %(day)s"),
+    N_("there is no snapshot of %(volume)s at all"),
+    N_("the newest is of %(day)s: %(count)s hours old (limit %(limit)s)"),
+    N_("%(count)s of the last %(size)s missing: %(days)s"),
+    N_("%(count)s of %(size)s are there, the oldest of %(day)s"),
+    N_("%(count)s should not be kept any longer, the oldest of %(day)s"),
+    N_("%(program)s ended with %(count)s: %(said)s"),
+    N_("%(program)s ended with %(count)s"),
+    N_("%(program)s printed nothing, and ended with 0"),
+    N_("%(program)s did not end within %(limit)s"),
+    N_("%(program)s cannot be run: %(said)s"),
+    N_("%(program)s: line %(count)s is not like `pattern`: %(said)s"),
+    N_("%(program)s: line %(count)s: no time of the form of `time`: %(said)s"),
+    N_("%(folder)s: the folder is empty (not mounted?)"),
+    N_("%(folder)s: %(count)s names, none like %(pattern)s"),
 )
 _NUMBERS = {"count", "size", "usual", "runs"}
 

@@ -41,7 +41,7 @@ jobs:
     rosters:
       - {{name: docenti, members: (employeeType=PO)}}
       - {{name: tecnici, members: (employeeType=PTA)}}
-  later: {{kind: snapshot-check, when: daily at 08:00}}
+  later: {{kind: copy-verify, when: daily at 08:00}}
 """
 
 
@@ -171,7 +171,7 @@ def test_only_names_subjects_that_exist(site: Site) -> None:
 def test_a_kind_that_is_not_built_yet_is_told_by_check_and_refused_by_a_run(site: Site) -> None:
     checked = site.collima("check")
     assert checked.code == 0
-    assert "snapshot-check" in checked.out
+    assert "copy-verify" in checked.out
     refused = site.run_job("later")
     assert refused.code == 2
     assert "not built yet" in refused.err

@@ -1,6 +1,7 @@
 """What no option can tell by itself: connectors that options name, and jobs that wait for each other."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import is_dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -8,17 +9,22 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from collima.app.config.faults import Steps, did_you_mean
 from collima.app.config.sheet import Sheet
-from collima.app.config.types import option
+from collima.app.config.types import bare, option
 from collima.app.kinds import Family
 from collima.core.options import Uses
 
 
 def references(sheet: Sheet, cls: Any, steps: Steps, kinds: Family) -> None:
     """Every option of `cls` that names a connector: it is there, and offers the port. Also for options with faults."""
-    for name, port in _uses(cls):
-        for way, connector in _texts(sheet, (*steps, name)):
+    for name, port, below in _uses(cls):
+        here = (*steps, name)
+        for way, connector in _texts(sheet, here) if port else ():
             if fault := _reference(sheet, connector, port, kinds):
                 sheet.fault(way, fault)
+        if below:
+            items = sheet.value(here)
+            for way in [(*here, at) for at in range(len(items))] if isinstance(items, list) else [here]:
+                references(sheet, below, way, kinds)
 
 
 def _reference(sheet: Sheet, name: str, port: str, kinds: Family) -> str:
@@ -43,15 +49,17 @@ def _offers(sheet: Sheet, name: str, kinds: Family) -> tuple[str, frozenset[str]
 
 
 @cache
-def _uses(cls: Any) -> tuple[tuple[str, str], ...]:
-    """(option, port) of every field that names a connector."""
-    return tuple(
-        (option(name), mark.port)
-        for name, hint in get_type_hints(cls, include_extras=True).items()
-        if get_origin(hint) is Annotated
-        for mark in get_args(hint)[1:]
-        if isinstance(mark, Uses)
-    )
+def _uses(cls: Any) -> tuple[tuple[str, str, Any], ...]:
+    """(option, port, class) of every field that names a connector, or that holds mappings of a class that may."""
+    found = []
+    for name, hint in get_type_hints(cls, include_extras=True).items():
+        marks = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+        port = next((mark.port for mark in marks if isinstance(mark, Uses)), "")
+        item: Any = get_args(bare(hint))[0] if get_origin(bare(hint)) is tuple else None
+        below = item if isinstance(item, type) and is_dataclass(item) and _uses(item) else None
+        if port or below:
+            found.append((option(name), port, below))
+    return tuple(found)
 
 
 def places(sheet: Sheet, connectors: Mapping[str, Any]) -> None:
