@@ -20,7 +20,8 @@ from collima.state import SqlJournal
 
 def load(arguments: Namespace) -> Config:
     """The configuration that the command line means. Raises ConfigError."""
-    return configuration.load(configuration.find(arguments.config))
+    path, loaded = configuration.find(arguments.config), getattr(arguments, "loaded", "")
+    return configuration.load(path, raw=configuration.read(Path(loaded)) if loaded else None)
 
 
 @contextmanager

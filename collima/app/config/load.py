@@ -47,14 +47,20 @@ def find(argument: str | None) -> Path:
     raise ConfigError(f"there is no {PLACES[0]} here and no {PLACES[1]}: name one with --config FILE")
 
 
-def load(path: Path, kinds: Kinds = KINDS) -> Config:
-    """Raises Invalid with every fault."""
+def read(path: Path) -> bytes:
+    """The file as it is. Raises Invalid when it cannot be read."""
     try:
         with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
+            return file.read(LARGEST + 1)
     except (OSError, ValueError) as err:  # ValueError: a NUL in the name
         reason = getattr(err, "strerror", None) or "not a file name"
         raise Invalid(path, [Fault(0, 0, "", f"cannot be read: {reason}")]) from err
+
+
+def load(path: Path, kinds: Kinds = KINDS, raw: bytes | None = None) -> Config:
+    """Raises Invalid with every fault. `raw`: what the file held when it was read; None: it is read now."""
+    if raw is None:
+        raw = read(path)
     return _Loading(Sheet(path, raw), kinds).config(hashlib.sha256(raw).hexdigest())
 
 
