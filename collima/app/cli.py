@@ -3,16 +3,18 @@
 import logging
 import signal
 import sys
-import traceback
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from importlib import import_module
-from types import FrameType, TracebackType
+from types import FrameType
 
-from collima.app import outputs, parser
+from collima.app import logs, outputs, parser
+from collima.app.logs import Form
+from collima.core.about import about
 from collima.core.errors import Busy, CollimaError, ConfigError, Stopped
 from collima.core.stopping import stop
-from collima.core.text import discreet
+
+log = logging.getLogger("collima")
 
 USAGE, FAILED, BUSY = 2, 1, 75
 
@@ -28,43 +30,38 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
     outputs.ensure()
     arguments = words.parse_args(argv)
-    logging.basicConfig(stream=sys.stderr, format="%(message)s", level=_level())
+    how: Form = getattr(arguments, "log", logs.TEXT)
+    logs.configure(how, program=words.prog)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
-    sys.excepthook = _crashed
+    with about(job=getattr(arguments, "job", None) or ""):
+        return _called(arguments, how, words.prog)
+
+
+def _called(arguments: Namespace, how: Form, program: str) -> int:
     module, _, function = arguments.call.partition(":")
     try:
         code: int = getattr(import_module(module), function)(arguments)
         sys.stdout.flush()
-    except CollimaError as err:
-        print(f"{words.prog}: {err}", file=sys.stderr)
+    except (CollimaError, Stopped) as err:
+        if how.kind == "text":  # to the person who typed: as it is, with the line to paste
+            print(f"{program}: {err}", file=sys.stderr)
+        else:
+            log.error("%s", err)  # noqa: TRY400 - what a person can cause has no traceback
         return _exit_code(err)
-    except Stopped as err:
-        print(f"{words.prog}: {err}", file=sys.stderr)
-        return BUSY
     except OSError as err:  # `collima history | head`, or a full disk behind `>`
         outputs.unwritable(err)
         return FAILED
     return code
 
 
-def _exit_code(err: CollimaError) -> int:
+def _exit_code(err: CollimaError | Stopped) -> int:
     if isinstance(err, ConfigError):
         return USAGE
-    return BUSY if isinstance(err, Busy) else FAILED
-
-
-def _level() -> int:
-    """A terminal's reader sees the result; a log's reader wants a line for each subject and verb."""
-    return logging.WARNING if sys.stderr.isatty() else logging.INFO
+    return BUSY if isinstance(err, Busy | Stopped) else FAILED
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, signal.SIG_IGN)  # once is enough: what is being written down must not be stopped
     stop(f"stopped by {signal.Signals(number).name}: what was begun is on record, the next run goes on")
-
-
-def _crashed(kind: type[BaseException], value: BaseException, trace: TracebackType | None) -> None:
-    """A fault of ours: the place, without the local part of any address."""
-    print(discreet("".join(traceback.format_exception(kind, value, trace))), file=sys.stderr)

@@ -1,14 +1,17 @@
 """Every command and option. What a command does is loaded only when it is given."""
 
 import argparse
+from datetime import date
 
 import collima
+from collima.app.logs import TEXT, form
 
 RUN = "collima.app.commands.run"
 LOOK = "collima.app.commands.look"
 CARE = "collima.app.commands.care"
 CHECK = "collima.app.commands.check"
 EXPLAIN = "collima.app.commands.explain"
+ROSTERS = "collima.app.commands.rosters"
 
 
 def run_job() -> argparse.ArgumentParser:
@@ -25,6 +28,7 @@ def run_job() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="SUBJECT", nargs="+", default=[], help="apply only to these, judge the whole")
     parser.add_argument("--mail", action="store_true", help="send the report to `reports.to`")
     _common(parser)
+    logging_to(parser)
     parser.set_defaults(call=f"{RUN}:run_job")
     return parser
 
@@ -54,6 +58,10 @@ def main() -> argparse.ArgumentParser:
     explain = command("explain", f"{EXPLAIN}:explain", "tell for each roster why an address is in it or not")
     explain.add_argument("address", metavar="ADDRESS")
     explain.add_argument("--job", metavar="JOB", help="only the rosters of this job")
+    members = command("members", f"{ROSTERS}:members", "list who is in a roster, or was at the end of an earlier day")
+    members.add_argument("list", metavar="LIST", help="the roster")
+    members.add_argument("--at", metavar="DATE", type=_day, help="at the end of this day, like 2026-11-24")
+    members.add_argument("--target", metavar="CONNECTOR", help="where it is, when it may be at several")
     command("holds", f"{LOOK}:holds", "list what waits for a person")
     show = command("show", f"{LOOK}:show", "show a run or a hold, with every name")
     show.add_argument("what", metavar="RUN|HOLD", help="a run's id, or a hold's fingerprint")
@@ -88,11 +96,28 @@ def _common(parser: argparse.ArgumentParser, *, json: bool = True) -> None:
     )
 
 
+def logging_to(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--log",
+        metavar="text|json|syslog[:WHERE]",
+        type=form,
+        default=TEXT,
+        help="log as text or JSON to standard error, or as JSON to syslog, too: at /dev/log, /PATH or HOST:PORT",
+    )
+
+
 def _approving(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--approve", metavar="FINGERPRINT", nargs="+", default=[], help="let these holds go, as far as still wanted"
     )
     parser.add_argument("--reason", metavar="TEXT", default="", help="why; recorded with the approval")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("write a date like 2026-11-24") from None
 
 
 def _count(text: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from collima.core import guard
+from collima.core.about import about
 from collima.core.decide import Decision, Task, decide
 from collima.core.errors import CollimaError, ConfigError, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
@@ -105,7 +106,7 @@ def _execute(task: Task[S, D], desk: Desk, order: Order, undoes: str) -> Result:
     kind = "undo" if undoes else "only" if order.only else "run"
     originals = _originals(task, desk, undoes) if undoes else frozenset()
     begin = desk.journal.begin(task.name, job.target, slot=order.slot, kind=kind, config=desk.config, undoes=undoes)
-    with begin as record:
+    with begin as record, about(job=task.name, run=record.run):
         try:
             with _seen(job, clock, originals, undoes) as (seen, planned):
                 laps.end("read")

@@ -13,11 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from collima.app import wiring
 from collima.app.commands import as_json, command_line, load, opened, who
 from collima.app.config import Config
+from collima.app.logs import Keyed
 from collima.app.outputs import telling
 from collima.app.paste import Commands
 from collima.app.result_json import document
 from collima.app.terminal import draw
 from collima.core import engine
+from collima.core.about import about
 from collima.core.engine import Order
 from collima.core.errors import Busy, CollimaError, ConfigError
 from collima.core.result import Result
@@ -120,26 +122,26 @@ def _tell(result: Result, arguments: Namespace, undoes: str = "") -> None:
         else:
             draw(Console(), result, Commands(arguments.config or "", undoes=undoes))
     if result.state == "busy" and arguments.json:  # the object has no place for the cause
-        print(f"{result.job}: {result.cause}", file=sys.stderr)
+        log.warning("%s: %s", result.job, result.cause)
 
 
 def _log(result: Result) -> None:
     """A line for each subject and verb of which something was to be done."""
-    for s in result.subjects:
-        for verb in result.verbs:
-            if s.weights.get(verb):
-                log.info(
-                    "run=%s job=%s subject=%s verb=%s planned=%d applied=%d held=%d failed=%d",
-                    *(result.run, result.job, s.name, verb, s.weights[verb], s.applied[verb], s.held[verb]),
-                    len([f for f in s.failed if f.what in s.planned[verb]]),
-                )
-    log.info(
-        "run=%s job=%s state=%s%s",
-        result.run,
-        result.job,
-        result.state,
-        f" cause={result.cause!r}" * bool(result.cause),
-    )
+    with about(job=result.job, run=result.run):
+        for s in result.subjects:
+            for verb in result.verbs:
+                if s.weights.get(verb):
+                    log.info(
+                        Keyed(
+                            subject=s.name,
+                            verb=verb,
+                            planned=s.weights[verb],
+                            applied=s.applied[verb],
+                            held=s.held[verb],
+                            failed=len([f for f in s.failed if f.what in s.planned[verb]]),
+                        )
+                    )
+        log.info(Keyed(state=result.state, **({"cause": result.cause} if result.cause else {})))
 
 
 @contextmanager
@@ -166,4 +168,4 @@ def _mail(config: Config, result: Result, commands: Commands) -> None:
         mailer = import_module("collima.app.mailer")  # with Jinja2: only a run that is mailed waits for it
         mailer.mail_run(config, result, commands)
     except CollimaError as err:
-        print(f"run-job: the report was not sent: {err}", file=sys.stderr)
+        log.warning("the report was not sent: %s", err)
