@@ -83,6 +83,7 @@ class Sympa:
             yield Session(
                 robot=self.robot,
                 include_dir=str(self.include_dir),
+                lists=str(self.folder),
                 deeds=deeds,
                 database=Database(made, self.robot),
                 parallel=self.parallel,

@@ -11,7 +11,7 @@ from connectors.sympa.configuration import Configuration, lines, parse, shown
 from connectors.sympa.database import Exclusions, Rows
 from connectors.sympa.machine import Look
 
-_LABEL = 15  # characters of an include file's name that Sympa keeps with its members
+LABEL = 15  # characters of an include file's name that Sympa keeps with its members
 _FIT = re.compile(r"[^\s#\x00-\x1f]\S*")
 
 
@@ -45,7 +45,7 @@ class Known:
         included = self.rows.included
         if not self.named or not self.others:
             return frozenset(filter(_FIT.fullmatch, included))
-        label, written = self.name[:_LABEL], self.written or frozenset()
+        label, written = self.name[:LABEL], self.written or frozenset()
         return frozenset(a for a, of in included.items() if (of == label or a in written) and _FIT.fullmatch(a))
 
     @property

@@ -9,6 +9,7 @@ from typing import Protocol
 from collima.core.errors import Refused, SourceError
 from collima.core.options import address
 from collima.core.ports import Edit, Id, Mark, NameRule, Roster, Settled
+from connectors.sympa.adoption import Adoption
 from connectors.sympa.database import Database, Rows
 from connectors.sympa.lists import Known, content, known, roster
 from connectors.sympa.machine import MARK, Look, Place, Said
@@ -31,9 +32,10 @@ class Deeds(Protocol):
 
 
 @dataclass(slots=True)
-class Session:
+class Session(Adoption):
     robot: str
     include_dir: str  # as Sympa's machine names it
+    lists: str  # the folder with a folder for each list, there
     deeds: Deeds
     database: Database
     parallel: int

@@ -1,0 +1,317 @@
+"""The steps that a person takes at Sympa, typed as they are printed, into a real one."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from collima.core.options import Secret
+from collima.core.ports import Adoptable, Edit, Id, Step
+from connectors.sympa import Sympa as Kind
+from connectors.sympa.session import Session
+from tests.servers.sympa import READER_PASSWORD, Sympa, sympa_here, sympa_server
+
+__all__ = ["sympa_here", "sympa_server"]
+
+ADA, BICE, CARLA, DALIA, ELSA, FLORA, GILDA = (
+    Id(f"{name}@unimore.it") for name in ("ada", "bice", "carla", "dalia", "elsa", "flora", "gilda")
+)
+GUEST = Id("o'brien@example.org")
+
+
+@contextmanager
+def session(server: Sympa) -> Iterator[Session]:
+    secret = server.folder / "reader-password"
+    secret.write_text(READER_PASSWORD)
+    secret.chmod(0o600)
+    kind = Kind(
+        robot=server.robot,
+        include_dir=server.include_dir,
+        database=server.url,
+        database_password=Secret(file=secret),
+        lists=server.lists,
+        sympa=(str(server.command),),
+    )
+    with kind.open() as opened:
+        yield opened
+
+
+def typed(server: Sympa, steps: Sequence[Step], folder: Path, *, check: bool = True) -> None:
+    """Types the lines of steps into a shell, as root on Sympa's machine; they are there to be pasted, step by step."""
+    env = {**os.environ, "PATH": f"{server.command.parent}:{os.environ['PATH']}", "HOME": str(folder)}
+    (folder / ".my.cnf").write_text(f"[client]\nsocket={server.database.socket}\n")
+    for step in steps:
+        done = subprocess.run(
+            ["/bin/bash"],
+            input="\n".join(step.lines),
+            env=env,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert not check or done.returncode == 0, f"{step.lines}\n{done.stdout}{done.stderr}"
+
+
+def rows(server: Sympa, name: str) -> dict[str, tuple[bool, bool]]:
+    """(by hand, by a source) of each member."""
+    found = server.query(
+        "SELECT user_subscriber, subscribed_subscriber, inclusion_subscriber IS NOT NULL FROM subscriber_table "
+        "WHERE list_subscriber = %s",
+        name,
+    )
+    return {str(address): (by_hand == 1, included == 1) for address, by_hand, included in found}
+
+
+def excluded(server: Sympa, name: str) -> set[str]:
+    return {
+        str(row[0])
+        for row in server.query("SELECT user_exclusion FROM exclusion_table WHERE list_exclusion = %s", name)
+    }
+
+
+OLD = """\
+# as the old script made it
+include_file {file}
+
+include_ldap_query
+host 127.0.0.1:1
+suffix dc=unimore,dc=it
+filter (cn=none)
+attrs mail
+passwd very-secret
+name old-directory
+
+include_ldap_ca
+name kept
+host 127.0.0.1:1
+suffix dc=unimore,dc=it
+attrs mail
+email_entry mail
+
+ttl 3600
+
+"""
+
+
+def put(server: Sympa, name: str, address: str, *, by_hand: bool, label: str | None, reception: str = "mail") -> None:
+    """A member's row, as Sympa leaves it."""
+    server.query(
+        "INSERT INTO subscriber_table (list_subscriber, robot_subscriber, user_subscriber, subscribed_subscriber, "
+        "inclusion_subscriber, inclusion_label_subscriber, date_epoch_subscriber, update_epoch_subscriber, "
+        "reception_subscriber, visibility_subscriber, number_messages_subscriber) "
+        "VALUES (%s, %s, %s, %s, %s, %s, 1700000000, 1700000000, %s, 'noconceal', 0)",
+        *(name, server.robot, address, int(by_hand), 1700000000 if label else None, label, reception),
+    )
+
+
+@pytest.fixture
+def before(sympa_here: Sympa) -> Sympa:
+    """docenti as a site has it: by an old source ada, bice, carla and dalia; by hand ada, elsa, flora and a guest."""
+    server = sympa_here
+    old = server.include_dir / "old-docenti"
+    old.write_text("".join(f"{one}\n" for one in (ADA, BICE, CARLA, DALIA, GILDA)))
+    server.make("docenti", sources=OLD.format(file=old))
+    for address in (ADA, BICE, CARLA, DALIA):
+        settings = "digest" if address == ADA else "mail"
+        put(server, "docenti", address, by_hand=address == ADA, label="old-docenti", reception=settings)
+    for address in (ELSA, FLORA, GUEST):
+        put(server, "docenti", address, by_hand=True, label=None, reception="digest" if address == ELSA else "mail")
+    server.query(
+        "INSERT INTO exclusion_table (list_exclusion, family_exclusion, robot_exclusion, user_exclusion) "
+        "VALUES ('docenti', '', %s, %s)",
+        server.robot,
+        GILDA,
+    )
+    return server
+
+
+def write(server: Session, wanted: frozenset[Id]) -> None:
+    """As the run does before the list is handed over."""
+    roster = server.read(["docenti"])["docenti"]
+    edit = Edit("docenti", wanted - roster.members, roster.members - wanted)
+    assert {settled.error for settled in server.apply([edit])} == {
+        "written to its include file, which its configuration does not name"
+    }
+
+
+WANTED = frozenset({ADA, BICE, CARLA, ELSA})
+
+
+def test_it_tells_how_each_member_came_to_be_in(before: Sympa) -> None:
+    with session(before) as opened:
+        adoptable: Adoptable = opened
+        standing = adoptable.standing(["docenti", "nowhere"])
+    found = standing["docenti"]
+    assert found.ours == frozenset()
+    assert found.manual == {ADA, ELSA, FLORA, GUEST}
+    assert found.others == {"old-docenti": {ADA, BICE, CARLA, DALIA}}
+    assert found.opted_out == {GILDA}
+    assert found.sources == (
+        f"include_file {before.folder}/include/old-docenti",
+        "include_ldap_query (name old-directory)",
+    )
+    assert standing["nowhere"].missing
+
+
+def test_a_list_is_handed_over_file_first_then_source_then_the_manual_rows_and_nobody_is_lost_on_the_way(
+    before: Sympa, tmp_path: Path
+) -> None:
+    with session(before) as opened:
+        standing = opened.standing(["docenti"])["docenti"]
+        steps = opened.handover("docenti", standing, WANTED)
+        file, source, *_ = steps
+        write(opened, WANTED)
+        assert before.members("docenti") == {ADA, BICE, CARLA, DALIA, ELSA, FLORA, GUEST}
+
+        typed(before, [file, source], tmp_path)
+        assert before.members("docenti") == {
+            ADA,
+            BICE,
+            CARLA,
+            ELSA,
+            FLORA,
+            GUEST,
+        }  # dalia was in by the old source alone
+        config = (before.lists / "docenti" / "config").read_text()
+        assert config.count("include_file") == 1
+        assert "include_ldap_query" not in config
+        assert "name kept" in config
+        assert "ttl 3600" in config
+        assert "very-secret" in (before.lists / "docenti" / "config.before-collima").read_text()
+        owner = (before.lists / "docenti" / "config").stat().st_uid
+        assert owner == (before.lists / "docenti").stat().st_uid
+
+        manual, strangers = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED)
+        assert [manual, strangers] == list(steps[2:])  # half way, only what is left is told
+        typed(before, [manual], tmp_path)
+        assert rows(before, "docenti") == {
+            **dict.fromkeys(WANTED, (False, True)),
+            **dict.fromkeys((FLORA, GUEST), (True, False)),
+        }
+        typed(before, [strangers], tmp_path)
+        assert before.members("docenti") == WANTED
+        assert excluded(before, "docenti") == {GILDA}
+        digests = before.query("SELECT user_subscriber FROM subscriber_table WHERE reception_subscriber = 'digest'")
+        assert {row[0] for row in digests} == {ADA, ELSA}
+        assert opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED) == ()
+        roster = opened.read(["docenti"])["docenti"]
+        assert (roster.members, roster.manual, roster.findings) == (WANTED, frozenset(), ())
+
+        typed(before, steps, tmp_path, check=False)  # twice does no harm
+        assert rows(before, "docenti") == dict.fromkeys(WANTED, (False, True))
+        leaves = list(opened.apply([Edit("docenti", frozenset(), frozenset({ELSA}))]))
+    assert [settled.error for settled in leaves] == [""]
+    assert before.members("docenti") == WANTED - {ELSA}  # who came by hand once, goes
+    assert not list((before.folder / "mail").iterdir())
+
+
+def test_the_source_is_not_changed_before_the_file_is_whole(before: Sympa, tmp_path: Path) -> None:
+    with session(before) as opened:
+        _, source, *_ = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED)
+    members, config = before.members("docenti"), (before.lists / "docenti" / "config").read_text()
+    (before.include_dir / "docenti").write_text(f"{ADA}\n{BICE}\n")
+    typed(before, [source], tmp_path, check=False)
+    (before.include_dir / "docenti").unlink()
+    typed(before, [source], tmp_path, check=False)
+    assert (before.members("docenti"), (before.lists / "docenti" / "config").read_text()) == (members, config)
+
+
+def test_the_rows_are_as_sympa_makes_them_and_why_it_is_not_sympa_del(sympa_here: Sympa) -> None:
+    server = sympa_here
+    server.fill("docenti", [ADA, BICE])
+    server.add("docenti", ELSA)
+    (server.include_dir / "docenti").write_text(f"{ADA}\n{BICE}\n{ELSA}\n")
+    server.include("docenti")
+    assert rows(server, "docenti") == {ADA: (False, True), BICE: (False, True), ELSA: (True, True)}
+    server.delete("docenti", ELSA)  # whom a source names is opted out
+    assert excluded(server, "docenti") == {ELSA}
+    server.include("docenti")
+    assert server.members("docenti") == {ADA, BICE}
+
+
+def test_somebody_unwanted_who_came_by_hand_is_not_deleted_while_a_source_names_them(before: Sympa) -> None:
+    with session(before) as opened:
+        steps = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED - {ADA})
+    assert not any(str(ADA) in line for step in steps for line in step.lines)
+
+
+def test_the_backup_brings_members_opt_outs_and_configurations_back(before: Sympa, tmp_path: Path) -> None:
+    with session(before) as opened:
+        typed(before, [opened.backup(["docenti"])], tmp_path)
+    before_, gone = rows(before, "docenti"), excluded(before, "docenti")
+    config = before.lists / "docenti" / "config"
+    text = config.read_text()
+    before.query("DELETE FROM subscriber_table")
+    before.query("DELETE FROM exclusion_table")
+    config.unlink()
+    (members,), (configurations,) = tmp_path.glob("sympa-members-*"), tmp_path.glob("sympa-configurations-*")
+    restore = (f"zcat {members} | mariadb sympa", f"tar -xzf {configurations} -C {before.lists}")
+    typed(before, [Step("", restore)], tmp_path)
+    assert (rows(before, "docenti"), excluded(before, "docenti"), config.read_text()) == (before_, gone, text)
+
+
+def test_a_closed_list_comes_back_with_its_members(sympa_here: Sympa, tmp_path: Path) -> None:
+    server = sympa_here
+    server.fill("docenti", [ADA, BICE])
+    server.add("docenti", GUEST)
+    with session(server) as opened:
+        typed(server, opened.ending("docenti", close=True), tmp_path)
+        assert server.members("docenti") == set()
+        assert server.file("docenti") == []
+        assert "status closed" in (server.lists / "docenti" / "config").read_text()
+    server.run("open", f"docenti@{server.robot}")
+    assert server.members("docenti") == {ADA, BICE, GUEST}
+
+
+def test_a_list_that_is_kept_without_our_source_keeps_its_members(sympa_here: Sympa, tmp_path: Path) -> None:
+    server = sympa_here
+    server.fill("docenti", [ADA, BICE])
+    server.add("docenti", GUEST)
+    with session(server) as opened:
+        typed(server, opened.ending("docenti", close=False), tmp_path)
+    server.include("docenti")
+    assert rows(server, "docenti") == dict.fromkeys((ADA, BICE, GUEST), (True, False))
+    assert "include_file" not in (server.lists / "docenti" / "config").read_text()
+    assert server.file("docenti") == []
+
+
+def test_a_list_that_only_loses_its_source_loses_its_members(sympa_here: Sympa) -> None:
+    """Why the order of the steps matters."""
+    sympa_here.fill("docenti", [ADA, BICE])
+    sympa_here.make("docenti", sources="")
+    sympa_here.include("docenti")
+    assert sympa_here.members("docenti") == set()
+
+
+def test_what_other_sources_put_in_is_left_to_them_when_ours_ends(sympa_here: Sympa, tmp_path: Path) -> None:
+    server = sympa_here
+    (server.include_dir / "docenti").write_text(f"{ADA}\n")
+    (server.include_dir / "others").write_text(f"{BICE}\n")
+    ours, others = server.include_dir / "docenti", server.include_dir / "others"
+    server.make("docenti", sources=f"include_file {ours}\n\ninclude_file {others}\n\n")
+    server.include("docenti")
+    with session(server) as opened:
+        typed(server, opened.ending("docenti", close=False), tmp_path)
+    assert rows(server, "docenti") == {ADA: (True, False), BICE: (False, True)}
+
+
+def test_a_renamed_list_takes_members_opt_outs_and_our_file_along(sympa_here: Sympa, tmp_path: Path) -> None:
+    server = sympa_here
+    server.fill("docenti", [ADA, BICE, CARLA])
+    server.add("docenti", GUEST)
+    server.delete("docenti", CARLA)
+    with session(server) as opened:
+        typed(server, opened.renaming("docenti", "professori"), tmp_path)
+        roster = opened.read(["professori"])["professori"]
+    assert roster.members == {ADA, BICE}
+    assert (roster.manual, roster.findings) == ({GUEST}, ())
+    assert roster.refused == {CARLA: "opted out"}
+    assert not server.members("docenti")
+    assert not server.file("docenti")
+    assert server.include("professori").count("succeeded") == 1
+    assert server.members("professori") == {ADA, BICE, GUEST}
