@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from collima.core.errors import Refused
+from collima.core.errors import Undelivered
 from collima.core.text import line
 
 _WIRE = policy.default.clone(linesep="\n", cte_type="7bit")
@@ -31,7 +31,7 @@ class Maildir:
         clock: Callable[[], int] = time.time_ns,
         token: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> "Iterator[Session]":
-        """`token` makes names unique. Raises Refused when the folders cannot be made."""
+        """`token` makes names unique. Raises Undelivered when the folders cannot be made."""
         self._make()
         yield Session(self.directory, clock, token)
 
@@ -47,11 +47,13 @@ class Maildir:
 class Session:
     """Offers the Mail port."""
 
+    spacing = 0.0
+
     def __init__(self, directory: Path, clock: Callable[[], int], token: Callable[[], str]) -> None:
         self._directory, self._clock, self._token = directory, clock, token
 
     def check(self) -> str:
-        """Writes and removes an empty file. What was found; raises Refused."""
+        """Writes and removes an empty file. What was found; raises Undelivered."""
         probe = self._directory / "tmp" / f"check.{self._token()}"
         try:
             probe.touch(mode=0o600, exist_ok=False)
@@ -60,7 +62,7 @@ class Session:
             raise _refused(self._directory, err) from err
         return f"{self._directory}: can be written"
 
-    def send(self, message: EmailMessage, to: Sequence[str]) -> None:
+    def send(self, message: EmailMessage, to: Sequence[str], handing_over: Callable[[], None] | None = None) -> None:
         """On disk when it returns. All mail is for the owner of the Maildir; `to` is kept in `Delivered-To` fields."""
         host = os.uname().nodename.replace("/", "\\057").replace(":", "\\072")
         name = f"{self._clock() // 1_000_000_000}.R{self._token()}P{os.getpid()}.{host}"
@@ -71,11 +73,16 @@ class Session:
                 file.write(trace.encode("ascii", "replace") + message.as_bytes(policy=_WIRE))
                 file.flush()
                 os.fsync(file.fileno())
+            if handing_over:
+                handing_over()
             draft.rename(self._directory / "new" / name)
             _sync(self._directory / "new")
         except OSError as err:
             draft.unlink(missing_ok=True)
             raise _refused(self._directory, err) from err
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
 
 
 def _sync(folder: Path) -> None:
@@ -86,5 +93,5 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _refused(directory: Path, err: OSError) -> Refused:
-    return Refused(f"{directory}: {err.strerror or type(err).__name__}", transient=False)
+def _refused(directory: Path, err: OSError) -> Undelivered:
+    return Undelivered(f"{directory}: {err.strerror or type(err).__name__}", transient=False, unreachable=True)

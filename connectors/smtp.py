@@ -2,7 +2,7 @@
 
 What is retried is what certainly was not accepted: a connection that failed, a 4xx answer. When the message's final dot
 may have reached the relay and its answer was lost, nobody can tell: that is refused, with a text of its own, and not
-retried. (SMTPException and SSLError are OSErrors.)
+retried. (SMTPException and SSLError are OSErrors.) Whoever gives `handing_over` keeps account of the mail, and retries.
 """
 
 import re
@@ -19,7 +19,7 @@ from typing import Annotated, ClassVar, Literal
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from collima.core.errors import ConfigError, Refused
+from collima.core.errors import ConfigError, Undelivered
 from collima.core.options import Secret, address
 from collima.core.quantities import Duration
 from collima.core.text import discreet, line
@@ -27,6 +27,7 @@ from collima.core.text import discreet, line
 _RATE = re.compile(r"([1-9]\d{0,8}) per (second|minute|hour|day)", re.ASCII)
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _PATIENCE = Duration(30, "second")
+_CLOSING = 421  # RFC 5321 3.8: the relay closes, whatever was asked
 _LAST_ANSWER = 600  # seconds: RFC 5321 4.5.3.2.6, relays scan what they were handed
 _ATTEMPTS = 3  # with pauses of 2 and 4 seconds between them
 _WIRE = policy.SMTP.clone(cte_type="7bit")  # no relay is asked whether it takes 8 bits
@@ -47,7 +48,7 @@ class Smtp:
     user: Annotated[str, "logs in when given"] = ""
     password: Annotated[Secret | None, "goes with `user`"] = None
     helo: Annotated[str, "the name to greet with; default: this machine's"] = ""
-    rate: Annotated[str, "evenly spaced, like `2000 per hour`; each process counts for itself"] = ""
+    rate: Annotated[str, "evenly spaced, like `2000 per hour`"] = ""
     timeout: Annotated[Duration, "for each answer of the relay; the last one of a message may take ten minutes"] = (
         _PATIENCE
     )
@@ -90,28 +91,57 @@ class Session:
         self._connection: _Connection | None = None
         self._next = clock()
 
-    def send(self, message: EmailMessage, to: Sequence[str]) -> None:
-        """One message, to each recipient at most once. Raises Refused; the text tells when some of them have it."""
+    @property
+    def spacing(self) -> float:
+        return self._options.spacing
+
+    def send(self, message: EmailMessage, to: Sequence[str], handing_over: Callable[[], None] | None = None) -> None:
+        """One message, to each recipient at most once. Raises Undelivered; its text tells when some of them have it."""
         left = list(dict.fromkeys(to))
         if not all(_is_address(recipient) for recipient in left):
-            raise Refused("a recipient is no plain mail address: nothing was sent")
-        everyone = len(left)
+            raise Undelivered("a recipient is no plain mail address: nothing was sent", left=left)
+        everyone, content = len(left), message.as_bytes(policy=_WIRE)
+        try:
+            if handing_over:
+                self._once(content, left, handing_over)
+            else:
+                self._retrying(content, left)
+        except Undelivered as err:
+            if len(left) == everyone:
+                raise
+            raise Undelivered(
+                f"{err} ({everyone - len(left)} of {everyone} recipients have it)",
+                transient=err.transient and handing_over is not None,
+                left=err.left,
+                doubt=err.doubt,
+            ) from err
+
+    def _retrying(self, content: bytes, left: list[str]) -> None:
         attempts = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_exponential(multiplier=2),
-            retry=retry_if_exception(lambda err: isinstance(err, Refused) and err.transient),
+            retry=retry_if_exception(lambda err: isinstance(err, Undelivered) and err.transient),
             sleep=self._sleep,
             reraise=True,
         )
+        attempts(self._paced, content, left)
+
+    def _paced(self, content: bytes, left: list[str]) -> None:
+        self._keep_pace()
+        self._attempt(content, left, lambda: None)
+
+    def _once(self, content: bytes, left: list[str], handing_over: Callable[[], None]) -> None:
+        """On a new connection when the relay has closed the old one meanwhile."""
+        kept = self._connection is not None
         try:
-            attempts(self._attempt, message.as_bytes(policy=_WIRE), left)
-        except Refused as err:
-            if len(left) == everyone:
+            self._attempt(content, left, handing_over)
+        except Undelivered as err:
+            if not kept or not err.unreachable:
                 raise
-            raise Refused(f"{err} ({everyone - len(left)} of {everyone} recipients have it)", transient=False) from err
+            self._attempt(content, left, handing_over)
 
     def check(self) -> str:
-        """Connects, secures, logs in and quits; sends nothing. What was found; raises Refused or ConfigError."""
+        """Connects, secures, logs in and quits; sends nothing. What was found; raises Undelivered or ConfigError."""
         self.close()
         _Connection(self._options).quit()
         secured = {"starttls": "STARTTLS", "tls": "TLS", "none": "no TLS"}[self._options.tls]
@@ -123,12 +153,11 @@ class Session:
             self._connection.quit()
             self._connection = None
 
-    def _attempt(self, content: bytes, left: list[str]) -> None:
+    def _attempt(self, content: bytes, left: list[str], handing_over: Callable[[], None]) -> None:
         """Takes out of `left` who has it. A connection that saw trouble is not used again."""
-        self._keep_pace()
         try:
             self._connection = self._connection or _Connection(self._options)
-            self._connection.deliver(content, left)
+            self._connection.deliver(content, left, handing_over)
         except BaseException:
             if self._connection:
                 self._connection.drop()
@@ -142,7 +171,7 @@ class Session:
 
 
 class _Connection:
-    """One connection, secured and logged in. Everything it raises is Refused or ConfigError."""
+    """One connection, secured and logged in. Everything it raises is Undelivered or ConfigError."""
 
     def __init__(self, options: Smtp) -> None:
         self._where = f"{options.host}:{options.port}"
@@ -151,13 +180,13 @@ class _Connection:
             context = _context(options)
             self._smtp = _connect(options, context)
         except ssl.SSLCertVerificationError as err:
-            raise self._refused(f"its certificate is not accepted: {err.verify_message}; see ca-file") from err
+            raise self._unreachable(f"its certificate is not accepted: {err.verify_message}; see ca-file") from err
         except ssl.SSLEOFError as err:
             raise self._translated(err) from err
         except ssl.SSLError as err:
-            raise self._refused(f"no TLS here ({err.reason}); see port and tls") from err
+            raise self._unreachable(f"no TLS here ({err.reason}); see port and tls") from err
         except smtplib.SMTPNotSupportedError as err:
-            raise self._refused("it does not offer STARTTLS; see port and tls") from err
+            raise self._unreachable("it does not offer STARTTLS; see port and tls") from err
         except OSError as err:
             raise self._translated(err) from err
         try:
@@ -176,35 +205,38 @@ class _Connection:
             self._smtp.login(options.user, password)
         except smtplib.SMTPAuthenticationError as err:  # its answer may repeat the password
             transient = err.smtp_code < 500
-            raise self._refused(
+            raise self._unreachable(
                 f"login refused ({err.smtp_code}); see user and password", transient=transient
             ) from None
         except smtplib.SMTPServerDisconnected:
-            raise self._refused("it hung up during the login", transient=True) from None
+            raise self._unreachable("it hung up during the login", transient=True) from None
         except smtplib.SMTPException:
-            raise self._refused("it offers no login that is known here; see port, tls and user") from None
+            raise self._unreachable("it offers no login that is known here; see port, tls and user") from None
 
-    def deliver(self, content: bytes, left: list[str]) -> None:
+    def deliver(self, content: bytes, left: list[str], handing_over: Callable[[], None]) -> None:
         """Envelope, then content. Takes out of `left` who has it; raises for the others."""
         try:
-            self._expect(2, *self._smtp.mail("<>"))
+            self._expect(left, 2, *self._smtp.mail("<>"))
             answers = {to: self._smtp.rcpt(to) for to in left}
             accepted = [to for to, (code, _) in answers.items() if code // 100 == 2]
             if accepted:
-                self._expect(3, *self._smtp.docmd("DATA"))
+                self._expect(left, 3, *self._smtp.docmd("DATA"))
         except OSError as err:
             raise self._translated(err) from err
         if accepted:
-            self._hand_over(content)
+            handing_over()
+            self._hand_over(content, left)
             left[:] = [to for to in left if to not in accepted]
         if left:
             code, text = next(answers[to] for to in left)
-            transient = any(answers[to][0] // 100 == 4 for to in left)
+            later = [to for to in left if answers[to][0] // 100 == 4]
             raise self._refused(
-                f"{len(left)} of {len(answers)} recipients refused: {_said(code, text)}", transient=transient
+                f"{len(left)} of {len(answers)} recipients refused: {_said(code, text)}",
+                transient=bool(later),
+                left=later or left,
             )
 
-    def _hand_over(self, content: bytes) -> None:
+    def _hand_over(self, content: bytes, left: Sequence[str]) -> None:
         """From here on a lost answer may mean a delivered mail."""
         stuffed = re.sub(rb"(?m)^\.", b"..", content)
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
@@ -215,9 +247,11 @@ class _Connection:
             self._be_patient(self._seconds)
         except OSError as err:
             raise self._refused(
-                "the answer to the message was lost: it may have been delivered, and is not sent again"
+                "the answer to the message was lost: it may have been delivered, and is not sent again",
+                left=left,
+                doubt=True,
             ) from err
-        self._expect(2, code, text)
+        self._expect(left, 2, code, text)
 
     def _be_patient(self, seconds: int) -> None:
         if self._smtp.sock:
@@ -232,19 +266,24 @@ class _Connection:
     def drop(self) -> None:
         self._smtp.close()
 
-    def _expect(self, kind: int, code: int, text: bytes) -> None:
+    def _expect(self, left: Sequence[str], kind: int, code: int, text: bytes) -> None:
+        if code == _CLOSING:
+            raise self._unreachable(_said(code, text), transient=True)
         if code // 100 != kind:
-            raise self._refused(_said(code, text), transient=code // 100 == 4)
+            raise self._refused(_said(code, text), transient=code // 100 == 4, left=left)
 
-    def _translated(self, err: Exception) -> Refused:
+    def _translated(self, err: Exception) -> Undelivered:
         if isinstance(err, smtplib.SMTPResponseException):
             answer = err.smtp_error if isinstance(err.smtp_error, bytes) else str(err.smtp_error).encode()
-            return self._refused(_said(err.smtp_code, answer), transient=err.smtp_code // 100 == 4)
+            return self._unreachable(_said(err.smtp_code, answer), transient=err.smtp_code // 100 == 4)
         text = getattr(err, "strerror", None) or str(err) or type(err).__name__
-        return self._refused(f"no connection: {line(text, 200)}", transient=True)
+        return self._unreachable(f"no connection: {line(text, 200)}", transient=True)
 
-    def _refused(self, text: str, *, transient: bool = False) -> Refused:
-        return Refused(f"mail relay {self._where}: {text}", transient=transient)
+    def _unreachable(self, text: str, *, transient: bool = False) -> Undelivered:
+        return Undelivered(f"mail relay {self._where}: {text}", transient=transient, unreachable=True)
+
+    def _refused(self, text: str, *, transient: bool = False, left: Sequence[str], doubt: bool = False) -> Undelivered:
+        return Undelivered(f"mail relay {self._where}: {text}", transient=transient, left=left, doubt=doubt)
 
 
 def _context(options: Smtp) -> ssl.SSLContext | None:

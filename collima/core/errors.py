@@ -5,6 +5,7 @@ CollimaError
 ├── SourceError   a reading is not complete: stop before any change (exit 1)
 ├── StateError    the state database cannot be used: stop before any change (exit 1)
 ├── Refused       one change was refused: record it, go on with the rest
+│   └── Undelivered   a mail was not handed over, not to everyone, or nobody can tell
 └── Busy          another run has this job or target (exit 75)
 
 Stopped (asked to stop by TERM, exit 75) is outside the tree, as KeyboardInterrupt is outside Exception: nothing that
@@ -14,7 +15,7 @@ A hold is a result, not an error. A connector translates once, at its border, wi
 A message says who, what, how many, the limit, and what to do; it carries no secret and no personal data.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -43,6 +44,26 @@ class StateError(CollimaError):
 
 class Refused(CollimaError):
     """The target did not take one change."""
+
+
+class Undelivered(Refused):
+    """A mail was not handed over, or not to everyone.
+
+    `left`: who does not have it: of a transient refusal those for whom trying again may help. `doubt`: the answer was
+    lost, so they may have it. `unreachable`: the relay said nothing about this mail, and others would fare alike.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        transient: bool | None = None,
+        left: Sequence[str] = (),
+        doubt: bool = False,
+        unreachable: bool = False,
+    ) -> None:
+        super().__init__(message, transient=transient)
+        self.left, self.doubt, self.unreachable = tuple(left), doubt, unreachable
 
 
 class Busy(CollimaError):

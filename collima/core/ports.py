@@ -146,8 +146,17 @@ class Adoptable(Protocol):
 
 
 class Mail(Protocol):
-    def send(self, message: EmailMessage, to: Sequence[str]) -> None:
-        """Hand over one message with an empty envelope sender. Raises Refused."""
+    @property
+    def spacing(self) -> float:
+        """Seconds from one mail to the next that whoever takes it asks for; 0.0: none."""
+
+    def send(self, message: EmailMessage, to: Sequence[str], handing_over: Callable[[], None] | None = None) -> None:
+        """Hand over one message with an empty envelope sender, to each recipient at most once. Raises Undelivered.
+
+        `handing_over` is called just before the first byte of the content goes out: until it returns nobody can have
+        the mail, and what it raises keeps it from going. Whoever gives it keeps account of a mail, and tries again
+        himself: there is one attempt only, and it does not wait for `spacing`.
+        """
 
 
 # ---- volumes that snapshots are taken of

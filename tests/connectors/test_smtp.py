@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from collima.core.errors import ConfigError, Refused
+from collima.core.errors import ConfigError, Refused, StateError, Undelivered
 from collima.core.options import Secret
 from collima.core.quantities import Duration
 from connectors.smtp import Smtp
@@ -302,3 +302,62 @@ def test_a_file_of_authorities_that_is_none_is_a_fault_of_the_configuration(tmp_
     (tmp_path / "ca.pem").write_text("not a certificate")
     with pytest.raises(ConfigError, match=r"ca-file: .* cannot be read as PEM certificates"):
         check(Smtp(host="127.0.0.1", port=free_port(), ca_file=tmp_path / "ca.pem"))
+
+
+# ---- for whoever keeps account of each mail
+
+
+def handed(server: Relay, clock: Clock, calls: list[int], recipients: list[str] = TO) -> None:
+    with to(server, rate="1 per minute").open(clock, clock.sleep) as session:
+        session.send(message(), recipients, lambda: calls.append(len(server.mails)))
+
+
+def test_who_keeps_account_is_told_just_before_the_content_goes_out(server: Relay, clock: Clock) -> None:
+    calls: list[int] = []
+    handed(server, clock, calls)
+    assert (calls, len(server.mails)) == ([0], 1)
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
+def test_who_keeps_account_is_not_told_of_a_mail_that_was_refused_and_tries_again_himself(
+    server: Relay, clock: Clock, command: str
+) -> None:
+    server.answers[command] = ["451 4.3.0 come back later"]
+    calls: list[int] = []
+    with pytest.raises(Undelivered, match="451") as caught:
+        handed(server, clock, calls)
+    assert (caught.value.transient, caught.value.left, caught.value.unreachable) == (True, tuple(TO), False)
+    assert (calls, clock.slept, server.commands.count(command)) == ([], [], 1)
+
+
+def test_a_mail_that_cannot_be_accounted_for_is_not_handed_over(server: Relay, clock: Clock) -> None:
+    def full() -> None:
+        raise StateError("the disk is full")
+
+    with to(server).open(clock, clock.sleep) as session:
+        with pytest.raises(StateError):
+            session.send(message(), TO, full)
+        session.send(message(), TO, lambda: None)
+    assert len(server.mails) == 1
+
+
+def test_a_connection_that_the_relay_closed_meanwhile_is_made_anew_at_once(server: Relay, clock: Clock) -> None:
+    with to(server).open(clock, clock.sleep) as session:
+        session.send(message(), TO, lambda: None)
+        server.answers["MAIL"] = ["421 4.4.2 timeout"]
+        session.send(message(), TO, lambda: None)
+    assert (len(server.mails), clock.slept) == (2, [])
+
+
+def test_who_has_a_mail_and_who_may_get_it_later_is_told_apart(server: Relay, clock: Clock) -> None:
+    server.answers["RCPT"] = ["250 OK", "450 4.2.0 greylisted", "550 5.1.1 no such user"]
+    with pytest.raises(Undelivered, match="2 of 3 recipients refused") as caught:
+        handed(server, clock, [], ["a@unimore.it", "b@unimore.it", "c@unimore.it"])
+    assert (caught.value.left, caught.value.transient, caught.value.doubt) == (("b@unimore.it",), True, False)
+
+
+def test_a_lost_answer_is_a_doubt(server: Relay, clock: Clock) -> None:
+    server.answers["DATA"] = [DROP]
+    with pytest.raises(Undelivered, match="may have been delivered") as caught:
+        handed(server, clock, [])
+    assert caught.value.doubt
