@@ -11,6 +11,7 @@ LOOK = "collima.app.commands.look"
 CARE = "collima.app.commands.care"
 CHECK = "collima.app.commands.check"
 EXPLAIN = "collima.app.commands.explain"
+SERVE = "collima.app.commands.serve"
 ROSTERS = "collima.app.commands.rosters"
 
 
@@ -27,6 +28,13 @@ def run_job() -> argparse.ArgumentParser:
     _approving(parser)
     parser.add_argument("--only", metavar="SUBJECT", nargs="+", default=[], help="apply only to these, judge the whole")
     parser.add_argument("--mail", action="store_true", help="send the report to `reports.to`")
+    parser.add_argument(
+        "--slot",
+        metavar="MICROSECONDS",
+        type=_micros,
+        help="given by the service: the moment since 1970 that it was due",
+    )
+    parser.add_argument("--loaded", metavar="PATH", default="", help="given by the service: what --config held")
     _common(parser)
     logging_to(parser)
     parser.set_defaults(call=f"{RUN}:run_job")
@@ -81,6 +89,12 @@ def main() -> argparse.ArgumentParser:
     what.add_argument("--forget", action="store_true", help="replace the address by a pseudonym wherever it is stored")
     kinds = command("kinds", f"{CARE}:kinds", "list the kinds of connectors and jobs, or the options of one")
     kinds.add_argument("kind", metavar="KIND", nargs="?")
+    serve = command("serve", f"{SERVE}:serve", "run the jobs when they are due", json=False)
+    serve.add_argument("--once", action="store_true", help="only what is due now, for those who keep cron")
+    logging_to(serve)
+    command("reload", f"{SERVE}:reload", "let the service of this machine load its schedule anew", json=False)
+    told = command("log", f"{SERVE}:log", "print what a run has printed, also while it is under way")
+    told.add_argument("run", metavar="RUN", help="the run's id, as `collima history` shows it")
     command("migrate", f"{CARE}:migrate", "bring the state database to this version's schema", json=False)
     command("purge", f"{CARE}:purge", "delete history that is older than `keep` says")
     return parser
@@ -118,6 +132,12 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError("write a date like 2026-11-24") from None
+
+
+def _micros(text: str) -> int:
+    if not text.isdecimal() or len(text) > 17:
+        raise argparse.ArgumentTypeError("write microseconds since 1970")
+    return int(text)
 
 
 def _count(text: str) -> int:

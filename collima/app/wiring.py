@@ -63,8 +63,13 @@ def may_run(config: Config, name: str) -> None:
     if freeze and freeze.calendar:
         raise ConfigError(f"{name}: `freeze` by a calendar is not built yet; write the days as `dates`")
     wanted, host = config.job(name).runs_on, socket.gethostname()
-    if wanted and not {host, host.partition(".")[0], socket.getfqdn()} & set(wanted):
+    if wanted and machine(host).isdisjoint(wanted):
         raise ConfigError(f"{name} runs on {', '.join(wanted)} only, and this is {host}")
+
+
+def machine(host: str) -> frozenset[str]:
+    """What a machine may be called in `runs-on`."""
+    return frozenset({host, host.partition(".")[0], socket.getfqdn(host)})
 
 
 def reports(config: Config) -> Reports:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from collima.state import locks
@@ -66,10 +66,10 @@ class SlotRun:
 
 @dataclass(frozen=True, slots=True)
 class LockRow:
-    """`name` is job:NAME or target:NAME."""
+    """What a run has; `id` is the run's, `name` is job:NAME or target:NAME."""
 
+    id: str
     name: str
-    run: str
     job: str
     host: str
     pid: int
@@ -117,12 +117,10 @@ class Slots:
 
     def known(self, keys: Collection[tuple[str, datetime]]) -> frozenset[tuple[str, datetime]]:
         """Which of these (job, due moment) have a row."""
+        if not keys:
+            return frozenset()
         with self.database.read() as connection:
-            return frozenset(
-                (row.job, moment(row.slot))
-                for condition in _among(keys)
-                for row in connection.execute(select(slots.c.job, slots.c.slot).where(condition))
-            )
+            return _known(connection, keys)
 
     def of(self, job: str, due: datetime) -> SlotRow | None:
         with self.database.read() as connection:
@@ -144,9 +142,10 @@ class Slots:
 
     def runs(self, keys: Collection[tuple[str, datetime]]) -> Mapping[tuple[str, datetime], SlotRun]:
         """The newest run of each of these slots that has one."""
-        conditions = list(_among(keys, runs.c.job, runs.c.slot))
+        if not keys:
+            return {}
         with self.database.read() as connection:
-            found = [slot_run(row) for condition in conditions for row in connection.execute(_runs(condition))]
+            found = list(map(slot_run, connection.execute(_runs(or_(*_among(keys, runs.c.job, runs.c.slot))))))
         return {(run.job, run.due): run for run in found}
 
     def ended_well(self, jobs: Collection[str], since: datetime) -> Mapping[str, datetime]:
@@ -164,7 +163,7 @@ class Slots:
         """What runs have now, dead ones included."""
         with self.database.read() as connection:
             return tuple(
-                LockRow(row.name, row.run, row.job, row.host, row.pid, row.born, moment(row.lease))
+                LockRow(row.run, row.name, row.job, row.host, row.pid, row.born, moment(row.lease))
                 for row in connection.execute(select(locks_table))
             )
 
@@ -188,17 +187,13 @@ class Slots:
             }
             for row in sorted(claimed, key=lambda row: row.key)
         ]
-        return raced(lambda: self._claim(rows))
+        return raced(lambda: self._claim(rows)) if rows else 0
 
     def _claim(self, rows: Sequence[Mapping[str, Any]]) -> int:
         keys = [(row["job"], moment(row["slot"])) for row in rows]
         with self.database.write() as connection:
-            taken = {
-                (row.job, row.slot)
-                for condition in _among(keys)
-                for row in connection.execute(select(slots.c.job, slots.c.slot).where(condition))
-            }
-            new = [row for row in rows if (row["job"], row["slot"]) not in taken]
+            taken = _known(connection, keys)
+            new = [row for row, key in zip(rows, keys, strict=True) if key not in taken]
             for some in batches(new, NAMES):
                 connection.execute(insert(slots), some)
             return len(new)
@@ -251,12 +246,15 @@ class Slots:
             connection.execute(update(runs).where(runs.c.id == run).values(**values, **({"told": now} if told else {})))
             locks.release(connection, run)
 
-    def never_began(
-        self, row: SlotRow, *, target: str, started: datetime, pid: int, cause: str, config: str, token: str
-    ) -> str:
-        """A failed run of this slot, for the history, where the process itself left none. Returns its id."""
-        run = f"{stamp(started)}-{token}"
+    def never_began(self, row: SlotRow, *, target: str, started: datetime, pid: int, cause: str, config: str) -> str:
+        """A failed run of this slot, for the history, where the process itself left none. Returns its id.
+
+        Once, however often it is called for one process.
+        """
+        run = f"{stamp(started)}-{pid:04x}"
         with self.database.write() as connection:
+            if connection.scalar(select(runs.c.id).where(runs.c.id == run)):
+                return run
             connection.execute(
                 insert(runs).values(
                     id=run,
@@ -278,6 +276,11 @@ class Slots:
                 )
             )
         return run
+
+
+def _known(connection: Connection, keys: Collection[tuple[str, datetime]]) -> frozenset[tuple[str, datetime]]:
+    found = connection.execute(select(slots.c.job, slots.c.slot).where(or_(*_among(keys))))
+    return frozenset((row.job, moment(row.slot)) for row in found)
 
 
 def _taken(connection: Connection, row: SlotRow) -> bool:

@@ -102,9 +102,10 @@ def test_what_never_began_is_in_the_history_too(state: State) -> None:
     journal = state.open()
     journal.slots.claim([SlotRow("a", state.now, "waiting")])
     (slot,) = journal.slots.open()
-    more = {"target": "lists", "started": state.now, "pid": 7, "cause": "no such connector", "config": "c0"}
-    first = journal.slots.never_began(slot, token="0001", **more)
-    journal.slots.never_began(slot, token="0002", **more)
+    more = {"target": "lists", "started": state.now, "cause": "no such connector", "config": "c0"}
+    first = journal.slots.never_began(slot, pid=7, **more)
+    assert journal.slots.never_began(slot, pid=7, **more) == first
+    journal.slots.never_began(slot, pid=8, **more)
     assert journal.slots.runs([("a", slot.due)])[("a", slot.due)].id == first
     assert [(row.state, row.cause) for row in journal.archive.history("a")] == [("failed", "no such connector")] * 2
 

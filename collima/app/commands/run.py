@@ -34,10 +34,13 @@ def run_job(arguments: Namespace) -> int:
     order = _order(arguments)
     if arguments.plan and arguments.approve:
         raise ConfigError("--plan stores nothing, so it cannot approve: leave one of the two out")
+    if arguments.slot is not None and (arguments.plan or arguments.only):
+        raise ConfigError("--slot is a whole run's: --plan and --only do not go with it")
     if arguments.mail:
         wiring.reports(config)
     result = _run(config, arguments, order)
-    _tell(result, arguments)
+    if arguments.slot is None or arguments.json:  # else nobody looks, and its log holds no names
+        _tell(result, arguments)
     if arguments.mail and result.state != "busy":
         _mail(config, result, Commands(str(config.path.resolve()) if arguments.config else ""))
     return result.exit_code
@@ -80,6 +83,8 @@ def _run(config: Config, arguments: Namespace, order: Order) -> Result:
             try:
                 result = engine.run(task, wiring.desk(config, journal, progress), order)
             except Busy as err:
+                if arguments.slot is not None:
+                    raise
                 return _busy(arguments.job, task.job.verbs, err)
     _log(result)
     return result
@@ -112,6 +117,7 @@ def _order(arguments: Namespace) -> Order:
         reason=arguments.reason.strip(),
         who=who(),
         only=tuple(dict.fromkeys(getattr(arguments, "only", ()))),
+        slot=getattr(arguments, "slot", None),
     )
 
 

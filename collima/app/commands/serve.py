@@ -1,0 +1,135 @@
+"""`collima serve`, `reload`, `log`."""
+
+import os
+import signal
+import socket
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from collima.app import config as configuration
+from collima.app import wiring
+from collima.app.commands import as_json, command_line, load, opened
+from collima.app.config import Job
+from collima.app.logs import TEXT, Form
+from collima.app.ping import Pings
+from collima.app.service import loaded
+from collima.app.service.bell import Bell
+from collima.app.service.child import Child
+from collima.app.service.chores import Chores
+from collima.app.service.loaded import Loaded
+from collima.app.service.loop import Service
+from collima.app.service.seams import Seams
+from collima.app.service.serving import Serving
+from collima.app.service.systemd import cleaned, here
+from collima.core.errors import ConfigError, StateError
+from collima.state import SqlJournal
+from collima.state.clock import micros, stamp
+from collima.state.services import ServiceRow
+
+RUN_JOB = (sys.executable, "-P", "-m", "collima.app.job")
+ANSWER = 60.0  # seconds that a service gets to answer a reload
+
+
+def serve(arguments: Namespace) -> int:
+    path = configuration.find(arguments.config)
+    first = loaded.load(path)
+    bell = Bell()
+    with wiring.open_journal(first.config, command=command_line()) as journal:
+        seams = Seams(pings=Pings)
+        service = service_of(
+            journal, first, lambda: loaded.load(path), bell, seams, once=arguments.once, how=arguments.log
+        )
+        chores = Chores(journal, lambda: service.config, wiring.utc_now, seams.deliver)
+        serving = Serving(service, bell, chores, here())
+        if arguments.once:
+            serving.once()
+            if service.away:
+                raise StateError("the state could not be used: nothing was run", transient=True)
+        else:
+            serving.forever()
+    return 0
+
+
+def service_of(
+    journal: SqlJournal,
+    first: Loaded,
+    again: Callable[[], Loaded],
+    bell: Bell,
+    seams: Seams,
+    *,
+    once: bool = False,
+    run_job: Sequence[str] = RUN_JOB,
+    how: Form = TEXT,
+) -> Service:
+    """A service of this process. `run_job`: how a run is started; `how`: how it logs."""
+    now = wiring.utc_now()
+
+    def spawn(schedule: Loaded, job: Job, slot: datetime, done: Callable[[], None]) -> Child:
+        return Child(
+            [*run_job, job.name, "--slot", str(micros(slot)), *schedule.options, "--log", str(how)],
+            done,
+            limit=float(job.time_limit.seconds) if job.time_limit else None,
+            environment=cleaned(os.environ),
+            inherited=(schedule.descriptor,),
+        )
+
+    return Service(
+        name=f"{stamp(now)}-{os.urandom(4).hex()}",
+        journal=journal,
+        loaded=first,
+        load=again,
+        machine=wiring.machine(journal.host),
+        clock=wiring.utc_now,
+        steady=time.monotonic,
+        spawn=spawn,
+        wake=bell.ring,
+        seams=seams,
+        patient=not once,
+    )
+
+
+def reload(arguments: Namespace) -> int:
+    config = load(arguments)
+    with wiring.open_journal(config, command=command_line()) as journal:
+        mine = [row for row in journal.services.alive(wiring.utc_now()) if row.host == socket.gethostname()]
+        if not mine:
+            raise ConfigError("no service runs on this machine: the schedule is read when it starts")
+        for row in mine:
+            os.kill(row.pid, signal.SIGHUP)
+        answers = _answers(journal, mine)
+    for row in answers:
+        took = row.fault or f"runs {row.config[:16]}" + ", which is not this file" * (row.config != config.hash)
+        print(f"service {row.id}, process {row.pid}: {took}")
+    silent = len(mine) - len(answers)
+    if silent:
+        print(f"{silent} services did not answer within {ANSWER:.0f} seconds", file=sys.stderr)
+    return 1 if silent or any(row.fault or row.config != config.hash for row in answers) else 0
+
+
+def _answers(journal: SqlJournal, asked: Sequence[ServiceRow]) -> list[ServiceRow]:
+    until = time.monotonic() + ANSWER
+    before = {row.id: row.loaded for row in asked}
+    while True:
+        rows = [row for row in journal.services.open() if row.id in before]
+        answered = [row for row in rows if row.loaded != before[row.id]]
+        if len(answered) == len(asked) or time.monotonic() > until:
+            return answered
+        time.sleep(0.2)
+
+
+def log(arguments: Namespace) -> int:
+    with opened(arguments) as (_, journal):
+        run = journal.archive.run(arguments.run)
+        found = journal.logs.of(run.id)
+    if arguments.json:
+        as_json(
+            {"run": run.id, "state": run.state, "size": found.size if found else 0, "text": found.text if found else ""}
+        )
+    elif found is None:
+        raise ConfigError(f"run {run.id} has no log: the service did not start it, or it printed nothing yet")
+    else:
+        sys.stdout.write(found.text if found.text.endswith("\n") else f"{found.text}\n")
+    return 0

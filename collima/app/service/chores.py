@@ -1,0 +1,76 @@
+"""What takes its time and must not hold up the loop: mail, and forgetting what is old. In a thread of their own."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+
+from collima.app.config import Config
+from collima.app.service.seams import Deliver
+from collima.core.errors import CollimaError
+from collima.core.ports import Clock
+from collima.state import SqlJournal
+
+log = logging.getLogger(__name__)
+
+PAUSE = 60.0  # seconds between two rounds at most
+
+
+@dataclass
+class Chores:
+    """`config` gives the one that is loaded now. `purged`: the day of the last purge, in the configuration's zone."""
+
+    journal: SqlJournal
+    config: Callable[[], Config]
+    clock: Clock
+    deliver: Deliver | None = None
+    purged: date | None = None
+    _wanted: threading.Event = field(default_factory=threading.Event)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self._follow, name="chores", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            self._wanted.set()
+            thread.join(PAUSE)
+
+    def poke(self) -> None:
+        """Something may be there to be sent."""
+        self._wanted.set()
+
+    def once(self) -> None:
+        for chore in (self._mail, self._purge):
+            try:
+                chore()
+            except CollimaError as err:
+                log.error("%s", err)  # noqa: TRY400 - what it says is all there is to say
+
+    def _follow(self) -> None:
+        while not self._over.is_set():
+            self._wanted.clear()
+            self.once()
+            self._wanted.wait(PAUSE)
+
+    def _mail(self) -> None:
+        if self.deliver:
+            self.deliver(self.config(), self.journal, clock=self.clock, stop=self._over.is_set)
+
+    def _purge(self) -> None:
+        """On the first round of each day."""
+        config, now = self.config(), self.clock()
+        today = now.astimezone(config.timezone).date()
+        if self.purged == today or self._over.is_set():
+            return
+        counts = self.journal.purge(
+            keep_changes=config.keep.changes.before(now), keep_runs=config.keep.runs.before(now)
+        )
+        self.purged = today
+        if deleted := ", ".join(f"{count} {name}" for name, count in counts.items() if count):
+            log.info("deleted what is old: %s", deleted)

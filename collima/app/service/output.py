@@ -1,0 +1,42 @@
+"""What a run prints, however much it is: the beginning and the end are kept."""
+
+import threading
+
+from collima.core.text import discreet
+
+HALF = 2**19  # bytes of the beginning that are kept, and of the end
+
+
+class Output:
+    """Written by one thread, read by another."""
+
+    def __init__(self, half: int = HALF) -> None:
+        self.half = half
+        self.size = 0  # bytes that were printed
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._lock = threading.Lock()
+
+    def add(self, printed: bytes) -> None:
+        with self._lock:
+            self.size += len(printed)
+            room = self.half - len(self._head)
+            self._head += printed[:room]
+            self._tail += printed[room:]
+            if len(self._tail) > 2 * self.half:  # seldom, so that each byte is moved about once
+                del self._tail[: -self.half]
+
+    def text(self) -> str:
+        """What is kept, without the local part of any address; a line in the middle says how much is left out."""
+        with self._lock:
+            head, tail, size = bytes(self._head), bytes(self._tail[-self.half :]), self.size
+        left_out = size - len(head) - len(tail)
+        if not left_out:
+            return discreet((head + tail).decode("utf-8", "replace"))
+        told = f"\n[… {left_out:,} bytes left out …]\n"
+        return discreet(head.decode("utf-8", "ignore") + told + tail.decode("utf-8", "ignore"))
+
+    def last_line(self) -> str:
+        """What it said last; "" if nothing."""
+        lines = self.text()[-4_000:].split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")

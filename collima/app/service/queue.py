@@ -1,0 +1,83 @@
+"""Which of the waiting slots start now, which can no more, and why the others wait: pure."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from collima.app.config import Config, Job
+from collima.app.service import due
+from collima.app.service.due import Ran
+from collima.state.pauses import Pause
+from collima.state.slots import SlotRow
+
+FORGOTTEN = timedelta(hours=12)  # after which nobody's schedule can be about to name the job again
+
+Fate = Literal["start", "wait", "skipped", "paused", "missed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """What is looked at. `here`: the jobs that this machine may run; `locked`: names of locks whose run lives."""
+
+    config: Config
+    now: datetime
+    here: Collection[str]
+    pauses: Collection[Pause] = ()
+    locked: Collection[str] = ()
+    ran: Mapping[str, Iterable[Ran]] | None = None
+
+    def fates(self, slots: Collection[SlotRow]) -> Iterator[tuple[SlotRow, Fate, str]]:
+        """(slot, what becomes of it, why) for each that waits, the oldest first. At most one of a job, and one of a
+        target, starts.
+
+        `slots`: all that wait or run.
+        """
+        waiting: dict[str, list[datetime]] = {}
+        for slot in slots:
+            if slot.state == "waiting":
+                waiting.setdefault(slot.job, []).append(slot.due)
+        taken = {name for slot in slots if slot.state == "running" for name in self._locks(slot.job)}
+        taken.update(self.locked)
+        for slot in slots:
+            if slot.state != "waiting":
+                continue
+            job = self.config.jobs.get(slot.job)
+            if job is None or job.options is None:
+                yield (slot, *self._unknown(slot))
+            elif slot.due in due.superseded(waiting[slot.job]):
+                yield slot, "skipped", "a newer one came while it waited"
+            else:
+                fate, why = self._fate(slot, job, taken)
+                if fate == "start":
+                    taken.update(self._locks(slot.job))
+                yield slot, fate, why
+
+    def _fate(self, slot: SlotRow, job: Job, taken: Collection[str]) -> tuple[Fate, str]:
+        fresh = not slot.tries and not slot.takeovers and not slot.run
+        if fresh and (pause := due.pausing(job.name, self.pauses, slot.due, self.now)):
+            return "paused", pause.reason
+        why = self._obstacle(slot, job, taken)
+        if fresh and self.now > due.deadline(job, slot.due):
+            return "missed", why or slot.cause or "no worker was free"
+        return ("wait", why) if why or job.name not in self.here else ("start", "")
+
+    def _obstacle(self, slot: SlotRow, job: Job, taken: Collection[str]) -> str:
+        """Why it cannot start now; "": it can."""
+        if slot.not_before and slot.not_before > self.now:
+            return slot.cause or "its time has not come"
+        if any(name in taken for name in self._locks(job.name)):
+            return "another run has the job, or its target"
+        zone = self.config.timezone
+        if unmet := due.unmet(due.awaited(job, self.config.jobs, slot.due, zone), self.ran or {}):
+            return f"it waits for {', '.join(unmet)}"
+        return ""
+
+    def _locks(self, name: str) -> list[str]:
+        job = self.config.jobs.get(name)
+        target = getattr(job.options, "target", "") if job else ""
+        return [f"job:{name}", *([f"target:{target}"] if target else [])]
+
+    def _unknown(self, slot: SlotRow) -> tuple[Fate, str]:
+        why = "the schedule does not have this job any more"
+        return ("skipped" if self.now - slot.due > FORGOTTEN else "wait"), why

@@ -1,0 +1,210 @@
+"""The runs of one service: those that it started, and those that a dead one left."""
+
+import logging
+import os
+import signal
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from collima.app.config import Config, Job
+from collima.app.service.child import Why
+from collima.app.service.lives import Lives
+from collima.app.service.loaded import Loaded
+from collima.app.service.outcome import AGAIN, CODES, Exit, after
+from collima.app.service.output import Output
+from collima.app.service.seams import Pings
+from collima.core.about import about
+from collima.state import SqlJournal
+from collima.state.slots import SlotRow, SlotRun
+
+log = logging.getLogger(__name__)
+
+STORED = timedelta(seconds=10)  # between two times that the log of a run is stored while it goes on
+
+Key = tuple[str, datetime]
+
+
+class Process(Protocol):
+    """A run-job under way: `child.Child`."""
+
+    pid: int
+    code: int | None  # None: not over
+    why: Why
+    output: Output
+
+    def end(self, why: Why) -> None: ...
+
+
+Spawn = Callable[[Loaded, Job, datetime, Callable[[], None]], Process]
+"""(the schedule, the job, the moment at which it was due, what to call when it is over). Raises OSError."""
+
+
+@dataclass
+class Running:
+    slot: SlotRow  # as it is stored: running, and ours
+    process: Process
+    started: datetime
+    run: str = ""  # its id, once it has one
+    stored: int = 0  # bytes of its output that were there when its log was stored
+    at: datetime | None = None
+
+
+@dataclass
+class Runs:
+    journal: SqlJournal
+    service: str
+    lives: Lives
+    spawn: Spawn
+    wake: Callable[[], None]
+    pings: Pings | None = None
+    running: dict[Key, Running] = field(default_factory=dict)
+    watched: int = 0  # runs of dead services that go on here
+    _limited: set[str] = field(default_factory=set)  # runs of dead services that were told to end
+
+    def start(self, slot: SlotRow, loaded: Loaded, now: datetime) -> bool:
+        """False: another service was faster, or the machine cannot start a process."""
+        if not self.journal.slots.start(slot, self.service):
+            return False
+        ours = replace(slot, state="running", service=self.service, cause="")
+        job = loaded.config.jobs[slot.job]
+        with about(job=slot.job):
+            try:
+                process = self.spawn(loaded, job, slot.due, self.wake)
+            except OSError as err:
+                cause = f"no process could be started: {err.strerror}"
+                log.error("%s", cause)  # noqa: TRY400 - the reason is all there is to say
+                self.journal.slots.wait(ours, now + AGAIN, cause=cause)
+                return False
+            self.running[slot.key] = Running(ours, process, now)
+            log.info("started the run that was due at %s, process %d", f"{slot.due:%Y-%m-%d %H:%M:%S} UTC", process.pid)
+        if self.pings:
+            self.pings.started(slot.job)
+        return True
+
+    def reap(self, config: Config, now: datetime) -> bool:
+        """Settles what is over. Returns whether there was anything."""
+        over = [one for one in self.running.values() if one.process.code is not None]
+        if not over:
+            return False
+        found = self.journal.slots.runs([one.slot.key for one in over])
+        for one in over:
+            process, key = one.process, one.slot.key
+            end = Exit(process.pid, process.code or 0, process.why, process.output.last_line())
+            self._settle(one.slot, config, found.get(key), end, now, one)
+            del self.running[key]
+        return True
+
+    def watch(self, slots: Collection[SlotRow], config: Config, orphaned: Callable[[str], bool], now: datetime) -> bool:
+        """Looks at runs that others started: one of a dead service is ours from now on; a dead one is settled.
+
+        Returns whether one was settled.
+        """
+        others = [slot for slot in slots if slot.state == "running" and slot.key not in self.running]
+        found = self.journal.slots.runs([slot.key for slot in others]) if others else {}
+        dead = {key for key, run in found.items() if not run.state and self.lives.dead(run, now)}
+        self.watched, settled = 0, False
+        for slot in others:
+            if slot.service != self.service:
+                if not orphaned(slot.service) or not self.journal.slots.take_over(slot, self.service):
+                    continue
+                log.warning("service %s is dead: its run of %s is watched from here", slot.service, slot.job)
+                slot = replace(slot, service=self.service)  # noqa: PLW2901
+            run = found.get(slot.key)
+            if run and not run.state and slot.key not in dead:
+                self._limit(run, config.jobs.get(slot.job), now)
+                self.watched += run.host == self.lives.host
+                continue
+            limited = run is not None and run.id in self._limited
+            end = Exit(run.pid, -signal.SIGTERM, "limit") if run and limited else None
+            self._settle(slot, config, run, end, now)
+            settled = True
+        return settled
+
+    def store_logs(self, now: datetime) -> None:
+        """What running ones have printed since."""
+        fresh = [
+            one
+            for one in self.running.values()
+            if (one.process.output.size > one.stored or not one.run) and (one.at is None or now - one.at >= STORED)
+        ]
+        if not fresh:
+            return
+        unknown = [one.slot.key for one in fresh if not one.run]
+        found = self.journal.slots.runs(unknown) if unknown else {}
+        for one in fresh:
+            run = found.get(one.slot.key)
+            if not one.run and run and run.pid == one.process.pid:
+                one.run, one.slot = run.id, replace(one.slot, run=run.id)
+                self.journal.slots.note_run(one.slot, run.id)
+            if one.run:
+                one.at = now
+                self._store(one, one.run)
+
+    def stop(self) -> None:
+        for one in self.running.values():
+            one.process.end("stop")
+
+    def _store(self, one: Running, run: str) -> None:
+        size = one.process.output.size
+        if size != one.stored:
+            self.journal.logs.put(run, one.process.output.text(), size)
+            one.stored = size
+
+    def _settle(
+        self,
+        slot: SlotRow,
+        config: Config,
+        run: SlotRun | None,
+        end: Exit | None,
+        now: datetime,
+        mine: Running | None = None,
+    ) -> None:
+        job = config.jobs.get(slot.job)
+        then = after(slot, job, run, end, now)
+        if then is None:
+            return
+        name = run.id if run else ""
+        if then.burial and run:
+            burial = then.burial
+            self.journal.slots.bury(run.id, burial.cause, transient=burial.transient, told=burial.told)
+        if then.unbegun and end:
+            name = self.journal.slots.never_began(
+                slot,
+                target=getattr(job.options, "target", "") if job else "",
+                started=mine.started if mine else now,
+                pid=end.pid,
+                cause=then.cause,
+                config=config.hash,
+            )
+        if mine and name and (then.unbegun or (run and run.pid == mine.process.pid)):
+            self._store(mine, name)
+        with about(job=slot.job, run=name):
+            if then.again:
+                log.warning(
+                    "the run that was due at %s UTC is tried again: %s", f"{slot.due:%Y-%m-%d %H:%M}", then.cause
+                )
+                kept = self.journal.slots.wait(
+                    slot, then.again, cause=then.cause, tries=then.tries, takeovers=then.takeovers
+                )
+            else:
+                log.info("ended: %s", then.cause or (run.state if run else "done"))
+                kept = self.journal.slots.end(slot, "ended", cause=then.cause, run=name)
+                if self.pings:
+                    self.pings.ended(
+                        slot.job, mine.process.code or 0 if mine else CODES.get(run.state if run else "", 0)
+                    )
+            if not kept:
+                log.warning("another service has taken over what was due at %s UTC", f"{slot.due:%Y-%m-%d %H:%M}")
+
+    def _limit(self, run: SlotRun, job: Job | None, now: datetime) -> None:
+        """A run that another service started has a time-limit, too, if it is on this machine."""
+        if not job or not job.time_limit or run.host != self.lives.host:
+            return
+        if now - run.started > timedelta(seconds=job.time_limit.seconds):
+            number = signal.SIGKILL if run.id in self._limited else signal.SIGTERM
+            self._limited.add(run.id)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(run.pid, number)  # alive a moment ago, and born when its lock says
