@@ -11,6 +11,7 @@ LOOK = "collima.app.commands.look"
 CARE = "collima.app.commands.care"
 CHECK = "collima.app.commands.check"
 EXPLAIN = "collima.app.commands.explain"
+STATUS = "collima.app.commands.status"
 SERVE = "collima.app.commands.serve"
 ROSTERS = "collima.app.commands.rosters"
 
@@ -76,6 +77,18 @@ def main() -> argparse.ArgumentParser:
     history = command("history", f"{LOOK}:history", "list past runs, the newest first")
     history.add_argument("job", metavar="JOB", nargs="?", help="only of this job")
     history.add_argument("--most", metavar="N", type=_count, default=30, help="so many runs (30)")
+    status = command("status", f"{STATUS}:status", "tell whether all is well, as plugins of Nagios and Munin do")
+    status.add_argument(
+        "--silence", metavar="MINUTES", type=_count, default=5, help="for so long the scheduler may be silent (5)"
+    )
+    status.add_argument(
+        "--munin",
+        metavar="WORD",
+        nargs="?",
+        const="fetch",
+        choices=["fetch", "config", "autoconf"],
+        help="as a plugin of Munin: config, autoconf or, without a word, the values",
+    )
     undo = command("undo", f"{RUN}:undo", "take back what a run did and is still in effect")
     undo.add_argument("run", metavar="RUN", help="the run's id, as `collima history` shows it")
     _approving(undo)

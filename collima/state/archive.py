@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, true
 from sqlalchemy.engine import Row
 
 from collima.core.errors import ConfigError
@@ -18,6 +18,9 @@ from collima.state.database import Database
 from collima.state.holds import WEEK
 from collima.state.tables import approval_keys, approvals, changes, fingerprints, hold_keys, holds, runs
 from collima.state.tables import locks as locks_table
+
+WELL = ("in-sync", "changed", "held")
+"""States of a run in which nothing failed."""
 
 SHORTEST = 6
 """Characters of a fingerprint or a run's id that are enough to name it, if they name one only."""
@@ -43,6 +46,15 @@ class RunRow:
     config: str
     undoes: str
     document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The newest of a job's whole runs (kind `run`): under way, that has ended, that did not fail in any part."""
+
+    running: RunRow | None = None
+    ended: RunRow | None = None
+    well: RunRow | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,21 @@ class Archive:
         with self.database.read() as connection:
             for row in connection.execute(wanted.where(runs.c.job == job) if job else wanted):
                 yield self._run(connection, row)
+
+    def latest(self, job: str) -> Latest:
+        """How a job is doing. A run that died counts as ended: it failed."""
+        whole = select(runs).where(runs.c.job == job, runs.c.kind == "run").order_by(runs.c.started.desc()).limit(1)
+        with self.database.read() as connection:
+
+            def newest(condition: ColumnElement[bool]) -> RunRow | None:
+                row = connection.execute(whole.where(condition)).first()
+                return self._run(connection, row) if row else None
+
+            begun, ended = newest(true()), newest(runs.c.state.is_not(None))
+            if begun and begun.state == "failed":
+                ended = begun
+            well = ended if ended is None or ended.state in WELL else newest(runs.c.state.in_(WELL))
+        return Latest(begun if begun and begun.state == "running" else None, ended, well)
 
     def run(self, name: str) -> RunRow:
         """By its id, or the beginning of it that no other has. Raises ConfigError."""

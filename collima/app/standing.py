@@ -1,0 +1,84 @@
+"""How everything stands, read at one moment: what `collima status`, Munin and Prometheus are told."""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from collima.app.config import Config, Job
+from collima.app.when import latest
+from collima.state import SqlJournal
+from collima.state.archive import HoldRow, Latest
+from collima.state.backlog import Backlog, backlog, missed
+from collima.state.pauses import EVERY_JOB, Pause
+from collima.state.services import ServiceRow
+from collima.state.slots import SlotRow
+
+
+@dataclass(frozen=True, slots=True)
+class JobStanding:
+    job: Job
+    runs: Latest = field(default_factory=Latest)
+    slot: SlotRow | None = None  # its newest
+    unclaimed: datetime | None = None  # it was due then, and no service has taken notice
+    holds: tuple[HoldRow, ...] = ()  # that are open
+    pause: Pause | None = None
+    here: bool = True  # whether this machine may run it
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    now: datetime
+    timezone: ZoneInfo
+    config: str  # the hash of the file as it is now
+    jobs: tuple[JobStanding, ...]
+    service: ServiceRow | None = None  # that decided last, whether it lives or not; None: there never was one
+    alive: tuple[ServiceRow, ...] = ()
+    missed: Mapping[str, int] = field(default_factory=dict)  # by job, slots on record that were missed
+    mails: Backlog = field(default_factory=Backlog)
+
+
+def read(config: Config, journal: SqlJournal, now: datetime) -> Standing:
+    """Raises StateError. Jobs of kinds that are not built yet are left out."""
+    service, pauses = journal.services.newest(), journal.pauses.open(now)
+    holds = journal.archive.open_holds()
+    jobs = []
+    for name, job in config.jobs.items():
+        if job.options is None:
+            continue
+        slot = journal.slots.newest(name)
+        jobs.append(
+            JobStanding(
+                job=job,
+                runs=journal.archive.latest(name),
+                slot=slot,
+                unclaimed=_unclaimed(journal, job, config.timezone, slot, now) if service else None,
+                holds=tuple(hold for hold in holds if hold.job == name),
+                pause=pauses.get(name) or pauses.get(EVERY_JOB),
+                here=_here(job),
+            )
+        )
+    return Standing(
+        now=now,
+        timezone=config.timezone,
+        config=config.hash,
+        jobs=tuple(jobs),
+        service=service,
+        alive=journal.services.alive(now),
+        missed=missed(journal.database),
+        mails=backlog(journal.database, now),
+    )
+
+
+def _unclaimed(journal: SqlJournal, job: Job, zone: ZoneInfo, slot: SlotRow | None, now: datetime) -> datetime | None:
+    due = latest(job.when, zone, now)
+    if due is None or (slot is not None and slot.due >= due):
+        return None
+    since = journal.slots.since(job.name)
+    return due if since is not None and since <= due else None
+
+
+def _here(job: Job) -> bool:
+    host = socket.gethostname()
+    return not job.runs_on or bool({host, host.partition(".")[0], socket.getfqdn()} & set(job.runs_on))
