@@ -8,7 +8,7 @@ from collima.core.model import Cell, Finding, Mood
 from collima.core.ports import Snapshot
 from collima.core.text import few, line
 from jobs.snapshot_check.options import Expected, Levels, Volume
-from jobs.snapshot_check.slots import DAY, Slot, apart, slots
+from jobs.snapshot_check.slots import DAY, Slot, apart, reach, slots
 
 SKEW = timedelta(minutes=5)
 """By which another system's clock may be ahead of ours."""
@@ -69,8 +69,7 @@ def judge(
             tell("some-missing", told)
 
     # One more would not be kept any longer: then there is nothing wrong with having no more.
-    reach = apart(now, past[-1], zone)[1]
-    if len(row) < expected.count and reach + every <= keep:
+    if len(row) < expected.count and reach(now, past[-1], expected.every, zone) < keep:
         there = sum(slot.found for slot in row)
         tell("too-few", f"{there} of {expected.count} are there, the oldest of {past[-1].astimezone(zone):{form}}")
 
