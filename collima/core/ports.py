@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from email.message import EmailMessage
-from typing import Any, NewType, Protocol, TypeVar
+from typing import Any, NewType, Protocol, TypeVar, runtime_checkable
 
 from collima.core.model import Change, Finding, Key, Level, Outcome, Plan, Reading
 from collima.core.options import Guard
@@ -126,6 +126,7 @@ class Rosters(Place, Protocol):
         """One Settled per member of each edit, in any order. Never raises for one roster's sake."""
 
 
+@runtime_checkable
 class Adoptable(Protocol):
     """What a target offers beside Rosters when its rosters were kept by other means before (`collima adopt`)."""
 
