@@ -25,9 +25,8 @@ _EVERY = re.compile(r"every (\d{1,4}) (minute|hour)s?", re.ASCII)
 _CRON = re.compile(r"\S+(?: +\S+){4}")
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
-_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _SHIFT = timedelta(hours=4)  # more than any clock is changed by: 3 hours, Antarctica/Casey
-_LONGEST = timedelta(days=365 * 60)  # between two slots; cronsim refuses a line that names nothing within 50 years
 
 FORMS = (
     "'daily at 05:30', 'weekly on sunday at 02:00', 'monthly on the 1st at 06:00', 'every 15 minutes', "
@@ -57,53 +56,51 @@ def following(when: When, zone: ZoneInfo, after: datetime) -> datetime | None:
     """The first slot later than `after`, in UTC; None for manual. Pure; `after` knows its zone."""
     if when.manual:
         return None
-    at, span = after.astimezone(UTC), _first_look(when)
-    while span < _LONGEST:
-        if slots := within(when, zone, at, at + span):
-            return slots[0]
-        at, span = at + span, span * 2
-    return None
+    after = after.astimezone(UTC)
+    doubt, found = _doubt(after, zone), None
+    for shown, slot in _slots(when, zone, _shown(after, zone) - doubt):
+        if found and shown > _shown(found, zone) + doubt:
+            break
+        if slot > after:
+            found = min(found or slot, slot)
+            if not doubt:
+                break
+    return found
 
 
 def latest(when: When, zone: ZoneInfo, now: datetime) -> datetime | None:
     """The newest slot that is not later than `now`, in UTC; None for manual. Pure; `now` knows its zone."""
     if when.manual:
         return None
-    at, span = now.astimezone(UTC), _first_look(when)
-    while span < _LONGEST:
-        if slots := within(when, zone, at - span, at):
-            return slots[-1]
-        at, span = at - span, span * 2
-    return None
+    now = now.astimezone(UTC)
+    doubt, found = _doubt(now, zone), None
+    for shown, slot in _slots(when, zone, _shown(now, zone) + doubt + _SECOND, reverse=True):
+        if found and shown < _shown(found, zone) - doubt:
+            break
+        if slot <= now:
+            found = max(found or slot, slot)
+            if not doubt:
+                break
+    return found
 
 
-def within(when: When, zone: ZoneInfo, after: datetime, to: datetime) -> list[datetime]:
-    """The slots later than `after` and not later than `to`, in UTC and in order. Pure; both know their zone.
+def _slots(
+    when: When, zone: ZoneInfo, start: datetime, *, reverse: bool = False
+) -> Iterator[tuple[datetime, datetime]]:
+    """(what the clock shows, slot) from what it shows at `start`, which is not included.
 
-    The line is matched on a clock that is never changed, and what it shows is then looked up in the zone.
+    The line is matched on a clock that is never changed, and what that one shows is looked up in the zone. So slots are
+    in order, but for those within four hours of a change.
     """
-    if when.manual:
-        return []
-    after, to = after.astimezone(UTC), to.astimezone(UTC)
-    first, last = _shown(after, zone) - _doubt(after, zone), _shown(to, zone) + _doubt(to, zone)
-    slots = set[datetime]()
-    line = CronSim(when.cron, first)
+    line = CronSim(when.cron, start, reverse)
     moments = _each_time if _follows_the_clock(line) else _once
     for shown in line:
-        if shown > last:
-            break
-        slots.update(moments(shown, zone))
-    return sorted(slot for slot in slots if after < slot <= to)
-
-
-def _first_look(when: When) -> timedelta:
-    """So far one looks for a slot at first: few are found in vain, and few are missed."""
-    line = CronSim(when.cron, _EPOCH)
-    return 2 * _HOUR / len(line.minutes) if _follows_the_clock(line) else _DAY
+        for slot in sorted(moments(shown, zone), reverse=reverse):
+            yield shown, slot
 
 
 def _doubt(moment: datetime, zone: ZoneInfo) -> timedelta:
-    """By how much what the clock shows may be out of order near this moment."""
+    """By how much slots near this moment may be out of order."""
     before, after = ((moment + shift).astimezone(zone).utcoffset() for shift in (-_SHIFT, _SHIFT))
     return timedelta() if before == after else _SHIFT
 
@@ -118,11 +115,9 @@ def _shown(moment: datetime, zone: ZoneInfo) -> datetime:
 
 
 def _each_time(shown: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """The moments at which the clock shows this: one, two, or none."""
-    for fold in (0, 1):
-        moment = shown.replace(tzinfo=zone, fold=fold).astimezone(UTC)
-        if _shown(moment, zone) == shown:
-            yield moment
+    """The moments at which the clock shows this, the first one first: one, two, or none."""
+    moments = [shown.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)]
+    return (moment for moment in sorted(set(moments)) if _shown(moment, zone) == shown)
 
 
 def _once(shown: datetime, zone: ZoneInfo) -> Iterator[datetime]:
