@@ -293,7 +293,8 @@ def _answer(machine: Machine, order: Mapping[str, Any], content: bytes) -> _Answ
 
 
 def _names(order: Mapping[str, Any]) -> list[str]:
-    return [checked(name) for name in order.get("names", ())]
+    names = order.get("names")
+    return [checked(name) for name in (names if isinstance(names, list) else [names])]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
