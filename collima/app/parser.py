@@ -1,6 +1,7 @@
 """Every command and option. What a command does is loaded only when it is given."""
 
 import argparse
+from collections.abc import Callable
 from datetime import date
 
 import collima
@@ -64,13 +65,7 @@ def main() -> argparse.ArgumentParser:
     )
     plan = command("plan", f"{RUN}:plan", "print what every job, or one, would do now")
     plan.add_argument("job", metavar="JOB", nargs="?", help="only this job")
-    explain = command("explain", f"{EXPLAIN}:explain", "tell for each roster why an address is in it or not")
-    explain.add_argument("address", metavar="ADDRESS")
-    explain.add_argument("--job", metavar="JOB", help="only the rosters of this job")
-    members = command("members", f"{ROSTERS}:members", "list who is in a roster, or was at the end of an earlier day")
-    members.add_argument("list", metavar="LIST", help="the roster")
-    members.add_argument("--at", metavar="DATE", type=_day, help="at the end of this day, like 2026-11-24")
-    members.add_argument("--target", metavar="CONNECTOR", help="where it is, when it may be at several")
+    _rosters(command)
     command("holds", f"{LOOK}:holds", "list what waits for a person")
     show = command("show", f"{LOOK}:show", "show a run or a hold, with every name")
     show.add_argument("what", metavar="RUN|HOLD", help="a run's id, or a hold's fingerprint")
@@ -92,9 +87,6 @@ def main() -> argparse.ArgumentParser:
     undo = command("undo", f"{RUN}:undo", "take back what a run did and is still in effect")
     undo.add_argument("run", metavar="RUN", help="the run's id, as `collima history` shows it")
     _approving(undo)
-    retire = command("retire", f"{CARE}:retire", "stop owning a roster that no stanza names any more", json=False)
-    retire.add_argument("name", metavar="NAME", help="the roster")
-    retire.add_argument("--target", metavar="CONNECTOR", help="where it is, when two targets have one of this name")
     person = command("person", f"{CARE}:person", "show what is stored about an address")
     person.add_argument("address", metavar="ADDRESS")
     what = person.add_mutually_exclusive_group()
@@ -111,6 +103,26 @@ def main() -> argparse.ArgumentParser:
     command("migrate", f"{CARE}:migrate", "bring the state database to this version's schema", json=False)
     command("purge", f"{CARE}:purge", "delete history that is older than `keep` says")
     return parser
+
+
+def _rosters(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands about lists and groups."""
+    explain = command("explain", f"{EXPLAIN}:explain", "tell for each roster why an address is in it or not")
+    explain.add_argument("address", metavar="ADDRESS")
+    explain.add_argument("--job", metavar="JOB", help="only the rosters of this job")
+    members = command("members", f"{ROSTERS}:members", "list who is in a roster, or was at the end of an earlier day")
+    members.add_argument("list", metavar="LIST", help="the roster")
+    members.add_argument("--at", metavar="DATE", type=_day, help="at the end of this day, like 2026-11-24")
+    members.add_argument("--target", metavar="CONNECTOR", help="where it is, when it may be at several")
+    adopt = command("adopt", f"{ROSTERS}:adopt", "sort today's members beside the stanzas, and print how to hand over")
+    adopt.add_argument("job", metavar="JOB", help="a job with rosters")
+    adopt.add_argument("--only", metavar="LIST", nargs="+", default=[], help="these, with names and steps")
+    retire = command("retire", f"{CARE}:retire", "stop owning a roster that no stanza names any more", json=False)
+    retire.add_argument("name", metavar="NAME", help="the roster")
+    ending = retire.add_mutually_exclusive_group()
+    ending.add_argument("--close", action="store_true", help="print how it is closed, not how it lives on by itself")
+    ending.add_argument("--forget", action="store_true", help="print nothing to do, and ask nothing of the target")
+    retire.add_argument("--target", metavar="CONNECTOR", help="where it is, when two targets have one of this name")
 
 
 def _common(parser: argparse.ArgumentParser, *, json: bool = True) -> None:

@@ -17,6 +17,12 @@ class Commands:
     def plan(self, job: str) -> str:
         return self._line("run-job", job, "--plan")
 
+    def only(self, job: str, subject: str) -> str:
+        return self._line("run-job", job, "--only", subject)
+
+    def adopt(self, job: str, subject: str) -> str:
+        return self._line("collima", "adopt", job, "--only", subject)
+
     def show(self, run: str) -> str:
         return self._line("collima", "show", run)
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
@@ -15,6 +15,7 @@ from pathlib import Path
 from collima.app import config as configuration
 from collima.app import wiring
 from collima.app.config import Config
+from collima.core.ports import Step
 from collima.state import SqlJournal
 
 
@@ -58,3 +59,11 @@ def plain(value: object) -> object:
     if isinstance(value, Sequence | frozenset) and not isinstance(value, str):
         return [plain(item) for item in value]
     return value
+
+
+def print_steps(steps: Iterable[Step], about: str = "") -> None:
+    """Ready for a shell: what is told is a comment in it."""
+    for number, step in enumerate(steps, 1):
+        print(f"\n# {f'{about} {number}. ' if about else ''}{step.told}")
+        for text in step.lines:
+            print(text)

@@ -1,16 +1,19 @@
 """`collima retire`, `person`, `migrate`, `purge`, `kinds`."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from collima.app import reference, wiring
-from collima.app.commands import as_json, opened
+from collima.app.commands import as_json, opened, print_steps
+from collima.app.config import Config
 from collima.app.config.faults import did_you_mean
 from collima.app.kinds import KINDS, load_kind
 from collima.app.terminal import table
 from collima.core.errors import ConfigError
 from collima.core.options import address
+from collima.core.ports import Adoptable, Step
 
 
 def retire(arguments: Namespace) -> int:
@@ -29,9 +32,24 @@ def retire(arguments: Namespace) -> int:
                 f"{owned.job} still manages {arguments.name}: take its stanza out of the file, let the job run once, "
                 "then retire it"
             )
+        steps = () if arguments.forget else _ending(config, target, arguments.name, close=arguments.close)
         journal.retire(target, arguments.name)
-    print(f"{arguments.name} is no longer managed: it stays as it is, and any job may take it over")
+    print(f"{arguments.name} is no longer managed: it stays as it is, and any job may take it over; its history stays")
+    if steps:
+        print(f"what is left to do at {target}:")
+    elif arguments.close:
+        print(f"{target} has nothing to close: delete there what nobody reads any more")
+    print_steps(steps)
     return 0
+
+
+def _ending(config: Config, target: str, name: str, *, close: bool) -> Sequence[Step]:
+    """What a person does at the target; nothing where it is not in the file any more, or has no such steps."""
+    known = config.connectors.get(target)
+    if known is None or known.options is None:
+        return ()
+    with wiring.connector(config, target) as session:
+        return session.ending(name, close=close) if isinstance(session, Adoptable) else ()
 
 
 def person(arguments: Namespace) -> int:

@@ -1,16 +1,25 @@
-"""`collima members`: who is in a roster, or was at the end of an earlier day."""
+"""`collima members`: who is in a roster, or was. `collima adopt`: today's rosters beside what the stanzas want."""
 
 import sys
 from argparse import Namespace
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
+from rich.console import Console
+
 from collima.app import wiring
-from collima.app.commands import as_json, opened
+from collima.app.commands import as_json, opened, print_steps
 from collima.app.config import Config
+from collima.app.paste import Commands
+from collima.app.terminal import table
 from collima.core.errors import ConfigError, SourceError, blaming
-from collima.core.ports import Roster, Rosters
+from collima.core.ports import Roster, Rosters, Step
 from collima.state.archive import Archive
+from jobs.roster_sync import RosterSync
+from jobs.roster_sync import adopt as adopting
+from jobs.roster_sync.adopt import Adopted
+from jobs.roster_sync.sync import Sync
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +109,75 @@ def _rewound(
         member = session.identify(what)
         (went if was_in else came).add(what if member is None else session.address(member))
     return (now - came) | went
+
+
+# ---- adopt
+
+
+def adopt(arguments: Namespace) -> int:
+    with opened(arguments) as (config, journal):
+        if not isinstance(config.job(arguments.job).options, RosterSync):
+            raise ConfigError(f"the job {arguments.job} has no rosters")
+        sync = wiring.task(config, arguments.job, journal).job
+        assert isinstance(sync, Sync)
+        with sync.read() as seen:
+            adoption = adopting.adopt(sync, seen, wiring.utc_now())
+    if unknown := sorted(set(arguments.only) - {roster.name for roster in adoption.rosters}):
+        raise ConfigError(f"--only: {arguments.job} has no {', '.join(unknown)}")
+    commands = Commands(arguments.config or "")
+    rosters = [
+        replace(roster, steps=(*_run_first(roster, arguments.job, commands), *roster.steps))
+        for roster in adoption.rosters
+        if not arguments.only or roster.name in arguments.only
+    ]
+    if arguments.json:
+        as_json({"job": arguments.job, "target": sync.target, "backup": adoption.backup, "rosters": rosters})
+        return 0
+    table(Console(), _COLUMNS, map(_row, rosters))
+    if adoption.backup is None:
+        print(f"\n{sync.target} has no members but ours, and those by hand: nothing is handed over, the run takes them")
+    else:
+        print_steps([replace(adoption.backup, told=f"The backup. {adoption.backup.told}")])
+    if arguments.only:
+        table(Console(), ("list", "what", "who"), (row for roster in rosters for row in _named(roster)))
+        for roster in rosters:
+            print_steps(roster.steps, roster.name)
+    elif adoption.backup:
+        print(f"\nnames, and the steps of one list: {commands.adopt(arguments.job, 'LIST')}")
+    return 0
+
+
+def _run_first(roster: Adopted, job: str, commands: Commands) -> Iterator[Step]:
+    """As long as no run has applied it: the file comes first."""
+    if not roster.steps or roster.missing or (roster.claimed and roster.mode == "apply"):
+        return
+    watched = f"Take `mode: watch` away from {roster.name}, and run it" if roster.mode == "watch" else "Run it"
+    told = f"{watched}: it writes the file. Whoever comes or goes counts as failed until the list reads that file."
+    yield Step(told, (commands.only(job, roster.name),))
+
+
+_COLUMNS = (
+    *("list", "mode", "today", "wanted", "new", "ours", "by hand", "other", "unwanted ours", "by hand", "other"),
+    *("opted out", "to do"),
+)
+
+
+def _row(roster: Adopted) -> tuple[object, ...]:
+    counts = (roster.today, roster.wanted, len(roster.coming))
+    ways = [n for w in (roster.staying, roster.unwanted) for n in (len(w.ours), len(w.manual), w.elsewhere)]
+    to_do = roster.fault or ("no such list" if roster.missing else f"{len(roster.steps)} steps" * bool(roster.steps))
+    return (roster.name, roster.mode, *counts, *ways, len(roster.opted_out), to_do)
+
+
+def _named(roster: Adopted) -> Iterator[tuple[str, str, str]]:
+    for what, who in _groups(roster):
+        yield from ((roster.name, what, member) for member in who)
+
+
+def _groups(roster: Adopted) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "wanted, not in yet", roster.coming
+    for word, ways in (("wanted", roster.staying), ("not wanted", roster.unwanted)):
+        yield f"{word}, by our source", ways.ours
+        yield f"{word}, by hand", ways.manual
+        yield from ((f"{word}, by {label}", who) for label, who in ways.others.items())
+    yield "opted out", roster.opted_out
