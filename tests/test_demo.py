@@ -5,6 +5,7 @@ import contextlib
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -112,6 +113,21 @@ def test_the_demo_plays_its_five_acts_and_ends_with_0(tmp_path: Path) -> None:
     assert [line for line in done.stdout.splitlines() if line.startswith("(exit code ")] == CODES
     assert "Subject: [collima] HELD sympa-lists: " in done.stdout
     assert before == (LDIF.read_bytes(), (PROJECT / "schedules.yaml").read_bytes())
+
+
+def test_the_embedded_campus_has_a_volume_that_is_right_and_one_that_is_not(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo")
+    printed = stage.run("run-job", "snapshots", ends_with=4, says="partial: 1 of 2 volumes failed")
+    assert re.search(r"^ok mail: \+{7} ", printed, re.MULTILINE)
+    assert re.search(r"^critical home: .*XXX ", printed, re.MULTILINE)
+    stage.run("python", "examples/demo.py", "--snapshots", "var/snapshots", ends_with=0)
+    stage.run("run-job", "snapshots", ends_with=4)
+
+
+def test_snapshots_that_nobody_made_are_told_by_their_folder(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo")
+    shutil.rmtree(stage.folder / "var/snapshots")
+    stage.run("run-job", "snapshots", ends_with=1, says="var/snapshots/mail: no such file or directory")
 
 
 def test_the_demo_in_a_terminal_prints_what_the_readme_shows(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from collima.core.quantities import amount
 from collima.directory.filters import parse
 from jobs.roster_sync.options import Stanza
 from tests.jobs.campus import Campus, person, place, staff, stanza
+from tests.jobs.volumes import HOME, MAIL, MORNING, Storage, job, nightly
 
 ITALIAN = translations("it")
 
@@ -65,6 +66,52 @@ def test_the_findings_of_a_bad_roster_are_told_in_italian(tmp_path: Path) -> Non
     found += campus.run(campus.job(stanza("altri"))).findings
     codes = {f.code for f in found}
     assert codes == {"name-clash", "no-address", "roster-missing", "owned-by-another", "frozen", "self-corrected"}
+    assert [f.code for f in found if not translated(f.text)] == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "ssh did not end within 30 seconds",
+        "ssh ended with 255: no route to host",
+        "ssh ended with 3",
+        "zfs cannot be run: No such file or directory",
+        "sh printed nothing, and ended with 0",
+        "sh: line 2 is not like `pattern`: <html>",
+        "sh: line 2: no time of the form of `time`: yesterday",
+        "/srv/.snapshot: the folder is empty (not mounted?)",
+        "/srv/.snapshot: 12 names, none like daily.%Y-%m-%d_%H%M",
+    ],
+)
+def test_why_a_system_with_snapshots_did_not_answer_is_told_in_italian(fault: str) -> None:
+    italian = told(f"cannot be read: san: {fault}", ITALIAN)
+    assert italian.startswith("non si può leggere: san: ")
+    assert fault not in italian
+
+
+def test_the_findings_of_a_bad_volume_are_told_in_italian(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    storage.systems["nas"].taken = {"a": nightly(1), "b": nightly(1)}
+    found = [*storage.run(job(HOME)).findings]
+    for taken in (
+        [],
+        nightly(0, 1, 3),
+        nightly(0, 4, 5, 6, 7),
+        [*nightly(*range(12)), MORNING.replace(year=2027)],
+        nightly(*range(3, 10)),
+    ):
+        storage.systems["san"].taken = {"lun-mail": taken}
+        found += storage.run(job(MAIL)).findings
+    assert {f.code for f in found} == {
+        "in-the-future",
+        "many-missing",
+        "no-snapshots",
+        "not-pruned",
+        "some-missing",
+        "too-few",
+        "too-old",
+        "two-volumes",
+    }
     assert [f.code for f in found if not translated(f.text)] == []
 
 
