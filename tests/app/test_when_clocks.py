@@ -20,7 +20,7 @@ SOUTH, HALF_AN_HOUR, NEVER_CHANGED = (
 )
 ZONES = [ROME, SOUTH, HALF_AN_HOUR, NEVER_CHANGED]  # Santiago changes at midnight, Lord Howe by half an hour
 YEARS = [2026, 2027]
-SMALL_HOURS = [f"{hour:02}:{minute:02}" for hour in range(4) for minute in (0, 1, 30, 59)]
+SMALL_HOURS = [f"{hour:02}:{minute:02}" for hour in range(4) for minute in (0, 15, 30, 59)]
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 
@@ -57,7 +57,7 @@ def year_of(schedule: When, zone: ZoneInfo, year: int) -> list[datetime]:
 @pytest.mark.parametrize("year", YEARS)
 @pytest.mark.parametrize("zone", ZONES, ids=str)
 def test_a_daily_job_comes_exactly_once_each_day_of_the_year(zone: ZoneInfo, year: int) -> None:
-    for at in SMALL_HOURS:
+    for at in SMALL_HOURS if zone is ROME else SMALL_HOURS[::3]:
         slots = year_of(when(f"daily at {at}"), zone, year)
         assert slots == reached(zone, year, at), at
         assert [slot.astimezone(zone).date() for slot in slots] == [date(year, 1, 1) + n * DAY for n in range(365)], at
