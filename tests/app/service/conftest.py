@@ -1,0 +1,3 @@
+from tests.state.conftest import lite, maria, mariadb_server, state
+
+__all__ = ["lite", "maria", "mariadb_server", "state"]
