@@ -22,9 +22,11 @@ from collima.state.database import database as opened
 from collima.state.faults import TRIES, lost_race
 from collima.state.keys import Ticket
 from collima.state.logs import Logs
+from collima.state.outbox import Outbox
 from collima.state.pauses import Pauses
 from collima.state.people import Traces
 from collima.state.record import SqlRecord
+from collima.state.relays import Relays
 from collima.state.services import Services
 from collima.state.slots import Slots
 from collima.state.tables import runs
@@ -72,6 +74,14 @@ class SqlJournal:
     @property
     def logs(self) -> Logs:
         return Logs(self.database)
+
+    @property
+    def outbox(self) -> Outbox:
+        return Outbox(self.database)
+
+    @property
+    def relays(self) -> Relays:
+        return Relays(self.database, self.host)
 
     def person(self, address: str) -> Traces:
         with self.database.read() as connection:

@@ -316,21 +316,32 @@ outbox = _table(
     Column("message_id", Member, nullable=False),  # the same mail has the same, so that it is there once
     Column("job", Name, nullable=False),
     Column("via", Name, nullable=False),
-    Column("recipients", Long, nullable=False),  # a JSON list
-    Column("message", Long, nullable=False),  # "" when it was sent and is old
+    Column("recipients", Long, nullable=False),  # a JSON list of those who do not have it yet
+    Column("message", Long, nullable=False),  # "" when its way has ended
     Column("state", String(16), nullable=False),  # planned, sending, sent, failed, unknown
-    Column("again", Boolean, nullable=False),  # in doubt it is sent again, with the same Message-ID
+    Column("again", Boolean, nullable=False),  # in doubt it is sent once more, with the same Message-ID
     Column("created", BigInteger, nullable=False),
     Column("not_before", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("error", Text, nullable=False),
-    Column("host", Member, nullable=False),  # who is sending it
+    Column("ended", BigInteger),  # when it was sent, or given up
+    UniqueConstraint("message_id"),
+    Index(None, "via", "state", "again"),
+    Index(None, "state", "ended"),
+)
+
+relays = _table(
+    "relays",
+    Column("via", Name, primary_key=True),  # the connector
+    Column("host", Member, nullable=False),  # who sends through it now; "": nobody
     Column("pid", Integer, nullable=False),
     Column("born", String(64), nullable=False),
     Column("lease", BigInteger, nullable=False),
-    Column("sent", BigInteger),
-    UniqueConstraint("message_id"),
-    Index(None, "state", "not_before"),
+    Column("next", BigInteger, nullable=False),  # before which its rate allows no mail
+    Column("refusals", Integer, nullable=False),  # in a row, of the relay itself
+    Column("not_before", BigInteger, nullable=False),  # when it is tried again
+    Column("since", BigInteger),  # it could not be used since then
+    Column("error", Text, nullable=False),
 )
 
 versions = Table(

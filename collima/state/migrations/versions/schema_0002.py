@@ -114,13 +114,25 @@ def upgrade() -> None:
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
-        sa.Column("host", sa.String(255), nullable=False),
-        sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("born", sa.String(64), nullable=False),
-        sa.Column("lease", sa.BigInteger(), nullable=False),
-        sa.Column("sent", sa.BigInteger(), nullable=True),
+        sa.Column("ended", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sa.UniqueConstraint("message_id", name=op.f("uq_outbox_message_id")),
         **MARIADB,
     )
-    op.create_index(op.f("ix_outbox_state_not_before"), "outbox", ["state", "not_before"])
+    op.create_index(op.f("ix_outbox_state_ended"), "outbox", ["state", "ended"])
+    op.create_index(op.f("ix_outbox_via_state_again"), "outbox", ["via", "state", "again"])
+    op.create_table(
+        "relays",
+        sa.Column("via", sa.String(100), nullable=False),
+        sa.Column("host", sa.String(255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("born", sa.String(64), nullable=False),
+        sa.Column("lease", sa.BigInteger(), nullable=False),
+        sa.Column("next", sa.BigInteger(), nullable=False),
+        sa.Column("refusals", sa.Integer(), nullable=False),
+        sa.Column("not_before", sa.BigInteger(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("via", name=op.f("pk_relays")),
+        **MARIADB,
+    )

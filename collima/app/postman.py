@@ -1,0 +1,180 @@
+"""Takes mail from the outbox to the relays, in batches, each mail once.
+
+What one mail is refused for is that mail's: it is put off, or fails. What a relay is unreachable for (no connection, no
+login, no connector of that name) is the relay's: all its mail waits, and one of it knocks again after a while.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email import message_from_string, policy
+
+from collima.app import wiring
+from collima.app.config import Config
+from collima.core.errors import CollimaError, ConfigError, StateError, Undelivered
+from collima.core.ports import Clock, Mail
+from collima.state import SqlJournal
+from collima.state.outbox import Planned
+from collima.state.relays import Relay
+
+log = logging.getLogger("collima.mail")
+
+BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))  # and so on
+PATIENCE = timedelta(days=5)  # RFC 5321 4.5.4.1
+TURN = timedelta(minutes=1)  # so long one connector is served before the next one's turn
+ROWS = 10  # that are looked up at once: what is more urgent and was added meanwhile waits for no more
+STUBBORN = 5  # mails put off in a row: then it is the relay
+STEP = 0.5  # seconds of sleep between two looks at `stop`
+STORING = 5.0  # seconds between two tries to store that a mail was sent
+
+
+def never() -> bool:
+    """For those whom nobody stops."""
+    return False
+
+
+def deliver(
+    config: Config,
+    journal: SqlJournal,
+    *,
+    clock: Clock,
+    stop: Callable[[], bool] = never,
+    sleep: Callable[[float], None] = time.sleep,
+    bulk: bool = True,
+) -> datetime | None:
+    """Sends what may go now, through each connector for a while at most; alerts before other mail.
+
+    Returns when to come again: at once when there is more; None: nothing waits. `bulk` False: alerts only. Raises
+    StateError.
+    """
+    moments = [
+        _Turn(config, journal, via, clock, stop, sleep, bulk).take() for via in journal.outbox.vias() if not stop()
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def back_off(times: int) -> timedelta:
+    """How long to wait after so many refusals."""
+    return BACK_OFF[min(times, len(BACK_OFF)) - 1]
+
+
+@dataclass
+class _Turn:
+    """One connector's turn."""
+
+    config: Config
+    journal: SqlJournal
+    via: str
+    clock: Clock
+    stop: Callable[[], bool]
+    sleep: Callable[[float], None]
+    bulk: bool
+    put_off: int = 0  # mails in a row
+
+    def take(self) -> datetime | None:
+        """Returns when to come again; None: nothing waits here."""
+        relay = self.journal.relays.take(self.via)
+        if relay is None:
+            return self.clock() + BACK_OFF[0]
+        try:
+            now = self.clock()
+            if relay.not_before > now:  # however the clock was set meanwhile, it is no longer than this
+                return min(relay.not_before, now + BACK_OFF[-1])
+            return self._serve(relay)
+        finally:
+            with suppress(StateError):
+                self.journal.relays.release(self.via)
+
+    def _serve(self, relay: Relay) -> datetime | None:
+        try:
+            with wiring.connector(self.config, self.via) as session:
+                return self._all(session, relay)
+        except (ConfigError, Undelivered) as err:
+            return self._shut(relay, err)
+
+    def _all(self, session: Mail, relay: Relay) -> datetime | None:
+        """Raises Undelivered and ConfigError when the relay cannot be used at all."""
+        spacing, over = timedelta(seconds=session.spacing), self.clock() + TURN
+        free = relay.next  # when the rate lets the next one go
+        while rows := self.journal.outbox.due(self.via, ROWS, bulk=self.bulk):
+            for row in rows:
+                free = min(free, self.clock() + spacing)
+                if free > over or not self._wait(free):
+                    return free
+                if self._send(session, row):
+                    free = self.clock() + spacing
+                if relay.since:
+                    log.warning("mail goes through %s again", self.via)
+                    self.journal.relays.works(self.via)
+                    relay = Relay(self.via, relay.next, 0, relay.not_before, None, "")
+            if self.clock() >= over:
+                return self.clock()
+        return self.journal.outbox.next(self.via)
+
+    def _send(self, session: Mail, row: Planned) -> bool:
+        """Returns whether the relay has it. Raises Undelivered and ConfigError when that cannot be used at all."""
+        outbox = self.journal.outbox
+        message = message_from_string(outbox.message(row), policy=policy.SMTP)
+
+        def handing_over() -> None:
+            if not self.journal.relays.handing_over(row, session.spacing):
+                raise StateError(f"another process sends through {self.via} now", transient=True)
+
+        try:
+            session.send(message, row.to, handing_over)
+        except Undelivered as err:
+            if err.unreachable:
+                raise
+            self._stored(self._refused(row, err))
+            if self.put_off >= STUBBORN:
+                raise
+            return False
+        self._stored(lambda: outbox.sent(row))
+        self.put_off = 0
+        log.info("mail %d%s: sent through %s", row.id, f" of {row.job}" if row.job else "", self.via)
+        return True
+
+    def _refused(self, row: Planned, err: Undelivered) -> Callable[[], None]:
+        """What is to be stored of a mail that was not sent."""
+        outbox, now = self.journal.outbox, self.clock()
+        left = err.left or row.to
+        log.warning("mail %d%s: %s", row.id, f" of {row.job}" if row.job else "", err)
+        if err.doubt and row.again:
+            return lambda: outbox.put_off(row, now + BACK_OFF[0], str(err), left=left, again=False)
+        if err.doubt:
+            return lambda: outbox.unknown(row, str(err))
+        if not err.transient or now - row.created > PATIENCE:
+            return lambda: outbox.failed(row, str(err))
+        self.put_off += 1
+        until = now + back_off(row.attempts + 1)
+        return lambda: outbox.put_off(row, until, str(err), left=left, again=row.again)
+
+    def _shut(self, relay: Relay, err: CollimaError) -> datetime:
+        """The relay cannot be used. What has waited for too long fails with it."""
+        now = self.clock()
+        until = now + back_off(relay.refusals + 1)
+        log.warning("mail through %s waits until %s: %s", self.via, f"{until:%H:%M:%S} UTC", err)
+        self.journal.relays.refused(relay, until, str(err))
+        if given_up := self.journal.outbox.expire(self.via, now - PATIENCE, str(err)):
+            log.error("%d mails through %s could not be sent for %d days", given_up, self.via, PATIENCE.days)
+        return until
+
+    def _wait(self, until: datetime) -> bool:
+        """False: told to stop."""
+        while not self.stop() and (left := (until - self.clock()).total_seconds()) > 0:
+            self.sleep(min(left, STEP))
+        return not self.stop()
+
+    def _stored(self, store: Callable[[], None]) -> None:
+        """What became of a mail is stored, however long the state is away: else it would be in doubt."""
+        while True:
+            try:
+                return store()
+            except StateError as err:
+                if self.stop():
+                    raise
+                log.warning("what became of a mail cannot be stored yet: %s", err)
+                self.sleep(STORING)

@@ -1,0 +1,214 @@
+"""The outbox: every mail that must go out once, from the moment at which it is decided until a relay has it.
+
+planned → sending → sent. A row is `sending`, and committed as such, only from just before the content goes out until
+the relay's answer is stored. Whoever finds one so after its sender died is in doubt: a mail of which a second copy is
+better than none (`again`) is sent once more with the same Message-ID, another one becomes `unknown`. `failed`: refused
+for good, or for too long. When its way has ended a row keeps neither content nor recipients.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email import policy
+from email.message import EmailMessage
+
+from sqlalchemy import Connection, Insert, func, select, update
+from sqlalchemy.dialects import mysql, sqlite
+
+from collima.core.text import discreet, line
+from collima.state.clock import maybe, micros, moment
+from collima.state.database import Database
+from collima.state.keys import batches
+from collima.state.tables import outbox
+
+OPEN = ("planned", "sending")
+ROWS = 500  # that are added at once: mails are larger than other rows
+LOST = "whoever sent it died before the answer was stored: it may have been delivered"
+
+_WIRE = policy.SMTP.clone(cte_type="7bit")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail to be sent. It is known by its Message-ID: the same one is sent once, however often it is added."""
+
+    message: EmailMessage  # with a Message-ID
+    to: Sequence[str]
+    via: str  # a connector
+    job: str = ""
+    again: bool = False  # in doubt, a second copy is better than none; such mail goes before other mail
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A row that may go out now."""
+
+    id: int
+    job: str
+    via: str
+    to: tuple[str, ...]
+    again: bool
+    created: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the outbox stands: for status, metrics and the digest."""
+
+    waiting: int  # planned or sending
+    oldest: datetime | None  # of those that wait
+    failed: int  # since the moment asked about
+    unknown: int
+    errors: tuple[tuple[str, int], ...]  # why mails failed or are unknown, and how many; most frequent first
+
+
+def add(connection: Connection, letters: Iterable[Letter], now: int) -> None:
+    """Adds them in the caller's transaction, whether a few or forty thousand; those that are there already stay."""
+    if connection.dialect.name == "sqlite":
+        statement: Insert = sqlite.insert(outbox).on_conflict_do_nothing(index_elements=["message_id"])
+    else:
+        statement = mysql.insert(outbox)
+        statement = statement.on_duplicate_key_update(message_id=outbox.c.message_id)
+    for some in batches(_rows(letters, now), ROWS):
+        connection.execute(statement, some)
+
+
+def _rows(letters: Iterable[Letter], now: int) -> Iterator[Mapping[str, object]]:
+    for letter in letters:
+        yield {
+            "message_id": str(letter.message["Message-ID"]),
+            "job": letter.job,
+            "via": letter.via,
+            "recipients": json.dumps(list(letter.to)),
+            "message": letter.message.as_bytes(policy=_WIRE).decode("ascii"),
+            "state": "planned",
+            "again": letter.again,
+            "created": now,
+            "not_before": 0,  # at once, whatever becomes of the clock
+            "attempts": 0,
+            "error": "",
+        }
+
+
+def doubt(connection: Connection, via: str, now: int) -> None:
+    """What is `sending` through `via`, and whose sender is gone: sent once more, or unknown."""
+    mine = outbox.c.via == via, outbox.c.state == "sending"
+    connection.execute(
+        update(outbox).where(*mine, outbox.c.again).values(state="planned", again=False, error=LOST, not_before=now)
+    )
+    connection.execute(
+        update(outbox).where(*mine).values(state="unknown", error=LOST, ended=now, message="", recipients="[]")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    """`journal.outbox`. What sends has the relay (`journal.relays`), so that each row has one sender."""
+
+    database: Database
+
+    def add(self, letters: Iterable[Letter]) -> None:
+        with self.database.write() as connection:
+            add(connection, letters, micros(self.database.now()))
+
+    def known(self, message_id: str) -> bool:
+        with self.database.read() as connection:
+            return bool(connection.scalar(select(outbox.c.id).where(outbox.c.message_id == message_id)))
+
+    def vias(self) -> tuple[str, ...]:
+        """The connectors through which something waits, or is being sent."""
+        with self.database.read() as connection:
+            return tuple(connection.scalars(select(outbox.c.via).where(outbox.c.state.in_(OPEN)).distinct()))
+
+    def next(self, via: str) -> datetime | None:
+        """When the next one that waits may be tried; None: nothing waits."""
+        waits = select(func.min(outbox.c.not_before)).where(outbox.c.via == via, outbox.c.state == "planned")
+        with self.database.read() as connection:
+            return maybe(connection.scalar(waits))
+
+    def due(self, via: str, most: int, *, bulk: bool = True) -> tuple[Planned, ...]:
+        """The first that may go out now: those with `again` before (`bulk`) the others; the oldest first."""
+        now, found = micros(self.database.now()), list[Planned]()
+        with self.database.read() as connection:
+            for again in (True, False) if bulk else (True,):
+                rows = connection.execute(
+                    select(outbox)
+                    .with_only_columns(*(c for c in outbox.c if c.name != "message"))
+                    .where(outbox.c.via == via, outbox.c.state == "planned", outbox.c.again.is_(again))
+                    .where(outbox.c.not_before <= now)
+                    .order_by(outbox.c.id)
+                    .limit(most - len(found))
+                )
+                found += [
+                    Planned(
+                        id=row.id,
+                        job=row.job,
+                        via=row.via,
+                        to=tuple(json.loads(row.recipients)),
+                        again=row.again,
+                        created=moment(row.created),
+                        attempts=row.attempts,
+                    )
+                    for row in rows
+                ]
+        return tuple(found)
+
+    def message(self, row: Planned) -> str:
+        """As it is on the wire."""
+        with self.database.read() as connection:
+            return str(connection.execute(select(outbox.c.message).where(outbox.c.id == row.id)).scalar_one())
+
+    def sent(self, row: Planned) -> None:
+        self._end(row, "sent", "")
+
+    def failed(self, row: Planned, error: str) -> None:
+        self._end(row, "failed", error)
+
+    def unknown(self, row: Planned, error: str) -> None:
+        self._end(row, "unknown", error)
+
+    def put_off(self, row: Planned, until: datetime, error: str, *, left: Sequence[str], again: bool) -> None:
+        """It is tried again, for those who do not have it yet."""
+        self._change(
+            row,
+            state="planned",
+            not_before=micros(until),
+            attempts=row.attempts + 1,
+            error=short(error),
+            recipients=json.dumps(list(left)),
+            again=again,
+        )
+
+    def expire(self, via: str, before: datetime, error: str) -> int:
+        """Gives up what has waited since before then. Returns how many."""
+        old = outbox.c.via == via, outbox.c.state == "planned", outbox.c.created < micros(before)
+        values = {"state": "failed", "error": short(error), "ended": micros(self.database.now())}
+        with self.database.write() as connection:
+            return connection.execute(update(outbox).where(*old).values(**values, message="", recipients="[]")).rowcount
+
+    def standing(self, since: datetime) -> Standing:
+        """What waits now, and what failed or is unknown since then."""
+        ended = outbox.c.state.in_(("failed", "unknown")), outbox.c.ended >= micros(since)
+        with self.database.read() as connection:
+            waits = select(func.count(), func.min(outbox.c.created)).where(outbox.c.state.in_(OPEN))
+            waiting, oldest = connection.execute(waits).one()
+            by = select(outbox.c.state, outbox.c.error, func.count()).where(*ended)
+            rows = connection.execute(by.group_by(outbox.c.state, outbox.c.error)).tuples().all()
+        counts = {state: sum(n for of, _, n in rows if of == state) for state in ("failed", "unknown")}
+        errors = sorted(((error, n) for _, error, n in rows), key=lambda pair: (-pair[1], pair[0]))
+        return Standing(waiting, maybe(oldest), counts["failed"], counts["unknown"], tuple(errors))
+
+    def _end(self, row: Planned, state: str, error: str) -> None:
+        ended = micros(self.database.now())
+        self._change(row, state=state, error=short(error), ended=ended, message="", recipients="[]")
+
+    def _change(self, row: Planned, **values: object) -> None:
+        with self.database.write() as connection:
+            connection.execute(update(outbox).where(outbox.c.id == row.id, outbox.c.state.in_(OPEN)).values(**values))
+
+
+def short(error: str) -> str:
+    """An error as it is stored: one line, nobody's address."""
+    return discreet(line(error))
