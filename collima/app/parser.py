@@ -14,6 +14,7 @@ CHECK = "collima.app.commands.check"
 EXPLAIN = "collima.app.commands.explain"
 STATUS = "collima.app.commands.status"
 SERVE = "collima.app.commands.serve"
+TIME = "collima.app.commands.time"
 ROSTERS = "collima.app.commands.rosters"
 
 
@@ -100,9 +101,24 @@ def main() -> argparse.ArgumentParser:
     command("reload", f"{SERVE}:reload", "let the service of this machine load its schedule anew", json=False)
     told = command("log", f"{SERVE}:log", "print what a run has printed, also while it is under way")
     told.add_argument("run", metavar="RUN", help="the run's id, as `collima history` shows it")
+    _time(command)
     command("migrate", f"{CARE}:migrate", "bring the state database to this version's schema", json=False)
     command("purge", f"{CARE}:purge", "delete history that is older than `keep` says")
     return parser
+
+
+def _time(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands about when jobs run."""
+    coming = command("next", f"{TIME}:next_runs", "tell when jobs run next")
+    coming.add_argument("job", metavar="JOB", nargs="?", help="only this job")
+    coming.add_argument("--from", metavar="WHEN", dest="since", default="", help="from this moment, instead of now")
+    coming.add_argument("--count", metavar="N", type=_count, default=1, help="so many of each job (1)")
+    pause = command("pause", f"{TIME}:pause", "let a job, or every job, rest")
+    pause.add_argument("job", metavar="JOB", nargs="?", help="only this job")
+    pause.add_argument("--until", metavar="WHEN", required=True, help="a date, a moment, or a duration like '3 days'")
+    pause.add_argument("--reason", metavar="TEXT", required=True, help="why; recorded with your name")
+    resume = command("resume", f"{TIME}:resume", "end a pause now")
+    resume.add_argument("job", metavar="JOB", nargs="?", help="the pause of this job, not of every job")
 
 
 def _rosters(command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -48,6 +48,10 @@ class Duration:
         year, month = divmod(months, 12)
         return moment.replace(year=year, month=month + 1, day=min(moment.day, calendar.monthrange(year, month + 1)[1]))
 
+    def after(self, moment: datetime) -> datetime:
+        """`moment` plus this, as `before`."""
+        return Duration(-self.count, self.unit).before(moment)
+
     def __str__(self) -> str:
         return f"{self.count} {self.unit}{'' if self.count == 1 else 's'}"
 

@@ -33,9 +33,11 @@ from collima.state.tables import (
     holds,
     locks,
     meta,
+    pauses,
     readings,
     rosters,
     runs,
+    slots,
     undone,
 )
 
@@ -52,6 +54,7 @@ NAMED: tuple[tuple[Table, str], ...] = (
     (absences, "subject"),
     (absences, "what"),
     (rosters, "roster"),
+    (pauses, "who"),
 )
 """Columns that may be an address."""
 
@@ -62,6 +65,8 @@ TOLD: tuple[tuple[Table, str], ...] = (
     (changes, "error"),
     (holds, "reason"),
     (approvals, "reason"),
+    (pauses, "reason"),
+    (slots, "cause"),
 )
 """Columns with text in which an address may occur."""
 
