@@ -43,6 +43,8 @@ _FORMS = (  # the more exact first
     ),
     N_("belongs to the job %(job)s: take it out there and run `collima retire` first"),
     N_("the target has no such roster: make it there, or take it out here"),
+    N_("the target has no such roster: make it (%(line)s), or take it out here"),
+    N_("the target has no such roster: rename %(old)s there, or make it: %(line)s prints the steps"),
     N_("%(count)s rosters would have this name (from %(stanzas)s): neither is touched"),
     N_("what was held is no longer wanted: the hold has ended by itself"),
     N_("suspicious source: %(inner)s"),

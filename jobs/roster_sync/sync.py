@@ -113,11 +113,12 @@ class Sync:
         claims: dict[str, str] = {}
         mends: set[str] = set()
         failing = {b.name: b for b in seen.wishes.broken}
+        before = {new: old for old, new in self.options.renamed.items()}
         subjects = [Subject(b.name, size=0, watch=self.context.watch or b.watch) for b in failing.values()]
         for wish in seen.wishes.good:
             roster, owner = seen.have[wish.name], seen.owned.get(wish.name)
             watch = self.watched(wish)
-            if fault := _fault(wish.name, roster, owner, self.context.name, watch=watch):
+            if fault := _fault(wish.name, roster, owner, self.context.name, watch=watch, old=before.get(wish.name, "")):
                 findings.append(fault)
                 subjects.append(Subject(wish.name, size=len(roster.members), wanted=len(roster.members), watch=watch))
                 continue
@@ -272,12 +273,15 @@ def _limits(policy: Guard) -> tuple[Limit, ...]:
     return tuple(Limit(verb, most, floor) for verb, most in pairs if most is not None)
 
 
-def _fault(name: str, roster: Roster, owner: Owned | None, job: str, *, watch: bool) -> Finding | None:
+def _fault(name: str, roster: Roster, owner: Owned | None, job: str, *, watch: bool, old: str = "") -> Finding | None:
+    """`old`: the name that it had before, if it is renamed."""
     if roster.fault:
         return Finding("critical", name, "roster-unreadable", roster.fault)
     if roster.missing:
         level: Level = "critical" if owner and owner.job == job else "warning"
         remedy = roster.remedy or "make it there, or take it out here"
+        if old:
+            remedy = f"rename {old} there, or make it: `collima adopt {job} --only {name}` prints the steps"
         return Finding(level, name, "roster-missing", f"the target has no such roster: {remedy}")
     if owner and owner.job != job and not watch:
         told = f"belongs to the job {owner.job}: take it out there and run `collima retire` first"

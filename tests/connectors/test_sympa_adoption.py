@@ -1,17 +1,16 @@
 """The steps that a person takes at Sympa, typed as they are printed, into a real one."""
 
-import os
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from collima.core.options import Secret
-from collima.core.ports import Adoptable, Edit, Id, Step
+from collima.core.ports import Adoptable, Edit, Id
 from connectors.sympa import Sympa as Kind
 from connectors.sympa.session import Session
+from tests.connectors.sympa_by_hand import excluded, put, rows, typed
 from tests.servers.sympa import READER_PASSWORD, Sympa, sympa_here, sympa_server
 
 __all__ = ["sympa_here", "sympa_server"]
@@ -39,41 +38,6 @@ def session(server: Sympa) -> Iterator[Session]:
         yield opened
 
 
-def typed(server: Sympa, steps: Sequence[Step], folder: Path, *, check: bool = True) -> None:
-    """Types the lines of steps into a shell, as root on Sympa's machine; they are there to be pasted, step by step."""
-    env = {**os.environ, "PATH": f"{server.command.parent}:{os.environ['PATH']}", "HOME": str(folder)}
-    (folder / ".my.cnf").write_text(f"[client]\nsocket={server.database.socket}\n")
-    for step in steps:
-        done = subprocess.run(
-            ["/bin/bash"],
-            input="\n".join(step.lines),
-            env=env,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
-        assert not check or done.returncode == 0, f"{step.lines}\n{done.stdout}{done.stderr}"
-
-
-def rows(server: Sympa, name: str) -> dict[str, tuple[bool, bool]]:
-    """(by hand, by a source) of each member."""
-    found = server.query(
-        "SELECT user_subscriber, subscribed_subscriber, inclusion_subscriber IS NOT NULL FROM subscriber_table "
-        "WHERE list_subscriber = %s",
-        name,
-    )
-    return {str(address): (by_hand == 1, included == 1) for address, by_hand, included in found}
-
-
-def excluded(server: Sympa, name: str) -> set[str]:
-    return {
-        str(row[0])
-        for row in server.query("SELECT user_exclusion FROM exclusion_table WHERE list_exclusion = %s", name)
-    }
-
-
 OLD = """\
 # as the old script made it
 include_file {file}
@@ -96,17 +60,6 @@ email_entry mail
 ttl 3600
 
 """
-
-
-def put(server: Sympa, name: str, address: str, *, by_hand: bool, label: str | None, reception: str = "mail") -> None:
-    """A member's row, as Sympa leaves it."""
-    server.query(
-        "INSERT INTO subscriber_table (list_subscriber, robot_subscriber, user_subscriber, subscribed_subscriber, "
-        "inclusion_subscriber, inclusion_label_subscriber, date_epoch_subscriber, update_epoch_subscriber, "
-        "reception_subscriber, visibility_subscriber, number_messages_subscriber) "
-        "VALUES (%s, %s, %s, %s, %s, %s, 1700000000, 1700000000, %s, 'noconceal', 0)",
-        *(name, server.robot, address, int(by_hand), 1700000000 if label else None, label, reception),
-    )
 
 
 @pytest.fixture
@@ -168,7 +121,7 @@ def test_a_list_is_handed_over_file_first_then_source_then_the_manual_rows_and_n
         write(opened, WANTED)
         assert before.members("docenti") == {ADA, BICE, CARLA, DALIA, ELSA, FLORA, GUEST}
 
-        typed(before, [file, source], tmp_path)
+        typed(before, file.lines, source.lines, folder=tmp_path)
         assert before.members("docenti") == {
             ADA,
             BICE,
@@ -188,12 +141,12 @@ def test_a_list_is_handed_over_file_first_then_source_then_the_manual_rows_and_n
 
         manual, strangers = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED)
         assert [manual, strangers] == list(steps[2:])  # half way, only what is left is told
-        typed(before, [manual], tmp_path)
+        typed(before, manual.lines, folder=tmp_path)
         assert rows(before, "docenti") == {
             **dict.fromkeys(WANTED, (False, True)),
             **dict.fromkeys((FLORA, GUEST), (True, False)),
         }
-        typed(before, [strangers], tmp_path)
+        typed(before, strangers.lines, folder=tmp_path)
         assert before.members("docenti") == WANTED
         assert excluded(before, "docenti") == {GILDA}
         digests = before.query("SELECT user_subscriber FROM subscriber_table WHERE reception_subscriber = 'digest'")
@@ -202,7 +155,7 @@ def test_a_list_is_handed_over_file_first_then_source_then_the_manual_rows_and_n
         roster = opened.read(["docenti"])["docenti"]
         assert (roster.members, roster.manual, roster.findings) == (WANTED, frozenset(), ())
 
-        typed(before, steps, tmp_path, check=False)  # twice does no harm
+        typed(before, *(step.lines for step in steps), folder=tmp_path, check=False)  # twice does no harm
         assert rows(before, "docenti") == dict.fromkeys(WANTED, (False, True))
         leaves = list(opened.apply([Edit("docenti", frozenset(), frozenset({ELSA}))]))
     assert [settled.error for settled in leaves] == [""]
@@ -215,9 +168,9 @@ def test_the_source_is_not_changed_before_the_file_is_whole(before: Sympa, tmp_p
         _, source, *_ = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED)
     members, config = before.members("docenti"), (before.lists / "docenti" / "config").read_text()
     (before.include_dir / "docenti").write_text(f"{ADA}\n{BICE}\n")
-    typed(before, [source], tmp_path, check=False)
+    typed(before, source.lines, folder=tmp_path, check=False)
     (before.include_dir / "docenti").unlink()
-    typed(before, [source], tmp_path, check=False)
+    typed(before, source.lines, folder=tmp_path, check=False)
     assert (before.members("docenti"), (before.lists / "docenti" / "config").read_text()) == (members, config)
 
 
@@ -242,7 +195,7 @@ def test_somebody_unwanted_who_came_by_hand_is_not_deleted_while_a_source_names_
 
 def test_the_backup_brings_members_opt_outs_and_configurations_back(before: Sympa, tmp_path: Path) -> None:
     with session(before) as opened:
-        typed(before, [opened.backup(["docenti"])], tmp_path)
+        typed(before, opened.backup(["docenti"]).lines, folder=tmp_path)
     before_, gone = rows(before, "docenti"), excluded(before, "docenti")
     config = before.lists / "docenti" / "config"
     text = config.read_text()
@@ -251,7 +204,7 @@ def test_the_backup_brings_members_opt_outs_and_configurations_back(before: Symp
     config.unlink()
     (members,), (configurations,) = tmp_path.glob("sympa-members-*"), tmp_path.glob("sympa-configurations-*")
     restore = (f"zcat {members} | mariadb sympa", f"tar -xzf {configurations} -C {before.lists}")
-    typed(before, [Step("", restore)], tmp_path)
+    typed(before, restore, folder=tmp_path)
     assert (rows(before, "docenti"), excluded(before, "docenti"), config.read_text()) == (before_, gone, text)
 
 
@@ -260,7 +213,7 @@ def test_a_closed_list_comes_back_with_its_members(sympa_here: Sympa, tmp_path: 
     server.fill("docenti", [ADA, BICE])
     server.add("docenti", GUEST)
     with session(server) as opened:
-        typed(server, opened.ending("docenti", close=True), tmp_path)
+        typed(server, *(step.lines for step in opened.ending("docenti", close=True)), folder=tmp_path)
         assert server.members("docenti") == set()
         assert server.file("docenti") == []
         assert "status closed" in (server.lists / "docenti" / "config").read_text()
@@ -273,7 +226,7 @@ def test_a_list_that_is_kept_without_our_source_keeps_its_members(sympa_here: Sy
     server.fill("docenti", [ADA, BICE])
     server.add("docenti", GUEST)
     with session(server) as opened:
-        typed(server, opened.ending("docenti", close=False), tmp_path)
+        typed(server, *(step.lines for step in opened.ending("docenti", close=False)), folder=tmp_path)
     server.include("docenti")
     assert rows(server, "docenti") == dict.fromkeys((ADA, BICE, GUEST), (True, False))
     assert "include_file" not in (server.lists / "docenti" / "config").read_text()
@@ -296,7 +249,7 @@ def test_what_other_sources_put_in_is_left_to_them_when_ours_ends(sympa_here: Sy
     server.make("docenti", sources=f"include_file {ours}\n\ninclude_file {others}\n\n")
     server.include("docenti")
     with session(server) as opened:
-        typed(server, opened.ending("docenti", close=False), tmp_path)
+        typed(server, *(step.lines for step in opened.ending("docenti", close=False)), folder=tmp_path)
     assert rows(server, "docenti") == {ADA: (True, False), BICE: (False, True)}
 
 
@@ -306,7 +259,7 @@ def test_a_renamed_list_takes_members_opt_outs_and_our_file_along(sympa_here: Sy
     server.add("docenti", GUEST)
     server.delete("docenti", CARLA)
     with session(server) as opened:
-        typed(server, opened.renaming("docenti", "professori"), tmp_path)
+        typed(server, *(step.lines for step in opened.renaming("docenti", "professori")), folder=tmp_path)
         roster = opened.read(["professori"])["professori"]
     assert roster.members == {ADA, BICE}
     assert (roster.manual, roster.findings) == ({GUEST}, ())
