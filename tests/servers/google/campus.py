@@ -11,8 +11,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 GIVEN = _words(
-    "Ada Alba Bruno Carla Cesare Dalia Dario Elia Elsa Fausto Flora Gaia Gino Ida Igor Ivo Lea Leo Lia Livio Mara Marta "
-    "Mino Nadia Nino Nora Olga Oreste Pia Pino Rita Rocco Sara Silvio Tea Tito Ugo Vera Zeno Zoe"
+    "Ada Alba Bruno Carla Cesare Dalia Dario Elia Elsa Fausto Flora Gaia Gino Ida Igor Ivo Lea Leo Lia Livio Mara "
+    "Marta Mino Nadia Nino Nora Olga Oreste Pia Pino Rita Rocco Sara Silvio Tea Tito Ugo Vera Zeno Zoe"
 )
 FAMILY = _words(
     "Abeti Acqua Argini Barche Bassi Boschi Brina Campi Canali Cielo Colli Conche Dune Faggi Fiume Foce Fonte Ghiaia "

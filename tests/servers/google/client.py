@@ -1,13 +1,12 @@
 """Google's own client, pointed at an emulator; also its batches, which `client_options` would send to Google."""
 
 from collections.abc import Iterable
-from copy import deepcopy
 from typing import Any
 
 from google.oauth2 import service_account
 from googleapiclient.discovery import build_from_document
 
-from tests.servers.google.discovery import document
+from tests.servers.google.discovery import fresh
 from tests.servers.google.oauth import SETTINGS, USAGE, WRITING
 from tests.servers.google.server import Emulator
 
@@ -30,7 +29,7 @@ def credentials(
 
 def service(emulator: Emulator, name: str = "admin", version: str = "directory_v1", **how: Any) -> Any:
     """A client of one of the three APIs; `how` as for `credentials`."""
-    described = deepcopy(document(name, version))
+    described = fresh(name, version)
     described["rootUrl"] = emulator.url
     described["baseUrl"] = emulator.url + described["servicePath"]
     return build_from_document(described, credentials=credentials(emulator, **how))

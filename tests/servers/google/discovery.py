@@ -39,12 +39,16 @@ class Method:
         return self.verb != "GET"
 
 
-@cache
-def document(name: str, version: str) -> dict[str, Any]:
+def fresh(name: str, version: str) -> dict[str, Any]:
+    """A document that a client may write into: Google's does."""
     text = get_static_doc(name, version)
     assert text is not None, f"google-api-python-client ships no {name} {version}"
     parsed: dict[str, Any] = json.loads(text)
     return parsed
+
+
+document = cache(fresh)
+"""A document to read, and not to change."""
 
 
 @cache
@@ -54,12 +58,10 @@ def methods() -> dict[str, Method]:
     for name, version in DOCUMENTS:
         described = document(name, version)
         for method in _methods(described["resources"]):
-            template = "/" + described["servicePath"] + method["path"]
-            pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(template))
             found[method["id"]] = Method(
                 id=method["id"],
                 verb=method["httpMethod"],
-                path=re.compile(pattern),
+                path=_pattern("/" + described["servicePath"] + method["path"], method.get("parameters", {})),
                 host=name,
                 parameters=described["parameters"] | method.get("parameters", {}),
                 request=method.get("request"),
@@ -68,6 +70,16 @@ def methods() -> dict[str, Method]:
                 schemas=described["schemas"],
             )
     return found
+
+
+def _pattern(template: str, parameters: Mapping[str, Any]) -> re.Pattern[str]:
+    """A path, with a group for each parameter: one of its words when it has an enum."""
+
+    def group(placeholder: re.Match[str]) -> str:
+        words = parameters[placeholder[1]].get("enum")
+        return f"(?P<{placeholder[1]}>{'|'.join(words) if words else '[^/]+'})"
+
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(template)))
 
 
 def _methods(resources: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -83,9 +83,9 @@ class Faults:
     def next(self, method: str, outcome: Outcome, *, times: int | None = 1, where: str = "") -> None:
         """The next `times` calls (None: all) of a method whose path and query contain `where` get this outcome.
 
-        `method` is the end of its id ("members.list"), "batch" for whole batches, "token" for OAuth, or "". An
-        outcome is an error (errors.backend()), a connection dropped, or a function of the answer's JSON that returns
-        another one.
+        `method` is the end of its id ("directory.members.list"), "batch" for whole batches, "token" for OAuth, or "".
+        The connection of a batch can only be dropped as a whole. An outcome is an error (errors.backend()), a
+        connection dropped, or a function of the answer's JSON that returns another one.
         """
         self._planned.append(Planned(method, where, outcome, times))
 

@@ -58,8 +58,8 @@ SHORT_LIVED = (
 
 @cache
 def _key(number: int) -> rsa.RSAPrivateKey:
-    """Making one takes long; a test's second key is another one than its first."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    """Short, for what it protects is invented, and long keys take long to make and to load."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
 @dataclass

@@ -73,6 +73,14 @@ class Server(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/"
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self.open.discard(request)
+        super().shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that was killed is no error of ours."""
         if not isinstance(sys.exception(), OSError):
@@ -94,19 +102,16 @@ class Conversation(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: Server
 
-    def setup(self) -> None:
-        super().setup()
-        self.server.open.add(self.connection)
-
-    def finish(self) -> None:
-        self.server.open.discard(self.connection)
-        super().finish()
-
     def _converse(self) -> None:
-        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        content = self.rfile.read(length)
+        if len(content) < length:  # the client was killed while it spoke
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        verb = headers.get("x-http-method-override", self.command)
-        request = Request(verb, self.path, headers, content)
+        request = Request(self.command, self.path, headers, content)
+        if headers.get("x-http-method-override") == "GET":  # a query that was too long for a URL
+            request = Request("GET", f"{self.path}?{content.decode()}", headers, b"")
         if self.path.startswith(CONTROL):
             self._send(self._controlled(request))
             return

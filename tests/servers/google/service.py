@@ -74,7 +74,10 @@ class Google:
     def _dropped(self, request: Request, name: str) -> None:
         calls = [request]
         if name == "batch":
-            calls = batch.parsed(request)
+            try:
+                calls = batch.parsed(request)
+            except Refused:
+                calls = []
             self.journal.batches.append(len(calls))
         for call in calls:
             method = _name(call.verb, _split(call.target)[0])

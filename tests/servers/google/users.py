@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.servers.google import errors
 from tests.servers.google.call import Call, Handler, Resource, clauses, drawn, tag
+from tests.servers.google.discovery import document
 from tests.servers.google.fields import Selection, pruned
 from tests.servers.google.store import MOST_ALIASES, UNDELETE, User
 
@@ -58,10 +59,11 @@ PAINTERS: Mapping[str, Callable[[User], object]] = {
     "includeInGlobalAddressList": lambda _: True,
 }
 KEPT = frozenset(
-    "addresses customSchemas externalIds gender ims keywords languages locations notes organizations phones "
-    "posixAccounts recoveryEmail recoveryPhone relations websites".split()
+    name
+    for name, described in document("admin", "directory_v1")["schemas"]["User"]["properties"].items()
+    if not described.get("readOnly") and name not in {*PAINTERS, "password", "hashFunction"}
 )
-"""Properties that are kept as they are given."""
+"""Properties that are kept as they are given: phones, externalIds, recoveryEmail …"""
 
 
 def resource(call: Call, user: User, wanted: Selection) -> Resource:
