@@ -75,14 +75,14 @@ def values(graphs: Iterable[Graph]) -> Iterator[str]:
 
 def _levels(what: str, lines: Sequence[Line]) -> tuple[Field, ...]:
     return tuple(
-        Field(_name(what, one.job, one.name), one.name, int(one.level), 0, 1) for one in lines if one.what == what
+        Field(field_name(what, one.job, one.name), one.name, int(one.level), 0, 1) for one in lines if one.what == what
     )
 
 
 def _durations(standing: Standing) -> Iterator[Field]:
     for one in standing.jobs:
         if (last := one.runs.ended) and last.ended:
-            yield Field(_name("job", one.job.name), one.job.name, int((last.ended - last.started).total_seconds()))
+            yield Field(field_name("job", one.job.name), one.job.name, int((last.ended - last.started).total_seconds()))
 
 
 def _of(figures: dict[str, Figure], *names: str) -> tuple[Field, ...]:
@@ -90,7 +90,7 @@ def _of(figures: dict[str, Figure], *names: str) -> tuple[Field, ...]:
     return tuple(Field(one.name, one.name.replace("_", " "), one.value, one.warning, one.critical) for one in found)
 
 
-def _name(*parts: str) -> str:
+def field_name(*parts: str) -> str:
     """A field's name: letters, digits and `_`; two things never get one name."""
     text = "_".join(part for part in parts if part)
     plain = re.sub(r"\W", "_", text, flags=re.ASCII)

@@ -20,6 +20,7 @@ SILENCE = timedelta(minutes=5)  # a service ticks every 15 seconds
 LATE = timedelta(hours=1)  # after the moment at which a slot may start
 OLD_HOLD = timedelta(days=1)
 OLD_MAIL = timedelta(hours=1)
+OLD_BULK = timedelta(days=1)  # of notices to many, which wait for the relay's rate
 NAMED = 3  # troubles in the first line
 
 
@@ -230,11 +231,12 @@ def _outbox(standing: Standing) -> tuple[Level, str]:
     mails, waiting = standing.mails, sum(standing.mails.counts.get(state, 0) for state in TO_GO)
     lost = ", ".join(f"{count} {_LOST[state]}" for state, count in sorted(mails.lately.items()))
     text = f"{waiting} to go"
-    if mails.oldest:
-        text += f", the oldest since {_at(standing, mails.oldest)}"
+    waits = [(mails.oldest, OLD_MAIL), (mails.bulk, OLD_BULK)]
+    old = [since for since, limit in waits if since and standing.now - since > limit]
+    if old:
+        text += f", the oldest since {_at(standing, min(old))}"
     if lost:
         text += f"; in the last day {lost}"
-    old = mails.oldest is not None and standing.now - mails.oldest > OLD_MAIL
     return Level.WARNING if lost or old else Level.OK, text
 
 

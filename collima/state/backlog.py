@@ -12,34 +12,37 @@ from collima.state.tables import outbox, slots
 
 LATELY = timedelta(days=1)
 TO_GO = ("planned", "sending")
+LOST = ("failed", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """`counts`: by state. `oldest`: of those that should be gone. `lately`: that came to nothing in the last day."""
+    """`counts`: by state. `oldest`, `bulk`: since when a mail of ours, or one of many, waits that should be gone."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
     oldest: datetime | None = None
-    lately: Mapping[str, int] = field(default_factory=dict)  # failed, unknown
+    bulk: datetime | None = None  # thousands may wait for the relay's rate
+    lately: Mapping[str, int] = field(default_factory=dict)  # failed, unknown: that came to nothing in the last day
 
 
 def backlog(database: Database, now: datetime) -> Backlog:
     """One query. A mail that is planned for later, and was never tried, is not one that should be gone."""
-    recent = outbox.c.created >= micros(now - LATELY)
     due = outbox.c.state.in_(TO_GO) & or_(outbox.c.attempts > 0, outbox.c.not_before <= micros(now))
+    lost = outbox.c.state.in_(LOST) & (outbox.c.ended >= micros(now - LATELY))
     wanted = select(
         outbox.c.state,
-        func.count().label("all"),
-        func.sum(case((recent, 1), else_=0)).label("recent"),
-        func.min(case((due, outbox.c.created))).label("oldest"),
+        func.count(),
+        func.sum(case((lost, 1), else_=0)),
+        func.min(case((due & outbox.c.again, outbox.c.created))),
+        func.min(case((due & ~outbox.c.again, outbox.c.created))),
     ).group_by(outbox.c.state)
     with database.read() as connection:
         rows = connection.execute(wanted).tuples().all()
-    oldest = [created for _, _, _, created in rows if created is not None]
     return Backlog(
-        counts={state: number for state, number, _, _ in rows},
-        oldest=maybe(min(oldest, default=None)),
-        lately={state: int(number) for state, _, number, _ in rows if number and state in ("failed", "unknown")},
+        counts={state: number for state, number, _, _, _ in rows},
+        oldest=maybe(min((ours for _, _, _, ours, _ in rows if ours is not None), default=None)),
+        bulk=maybe(min((bulk for _, _, _, _, bulk in rows if bulk is not None), default=None)),
+        lately={state: int(number) for state, _, number, _, _ in rows if number},
     )
 
 

@@ -205,6 +205,17 @@ def test_a_real_rsyslogd_takes_lines_apart_from_its_socket_and_over_udp(daemon: 
     assert {one["host"] for one in seen} == {"here", socket.gethostname()}
 
 
+def test_the_lines_of_the_documentation_are_taken_by_a_real_rsyslogd_and_do_what_they_say(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/monitoring.md").read_text("utf-8")
+    blocks = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (lines,) = (block for block in blocks if "mmjsonparse" in block)
+    with rsyslog(folder, lines.replace("/var/log/collima.log", str(folder / "collima.log"))) as server:
+        with to(str(server.socket)) as logger, about(job="lists", run="r1"):
+            logger.info(Keyed(subject="docenti", planned=2))
+        line = server.lines("collima.log", 1)[0]
+    assert re.match(r'\S+ info lists r1 \{.*"subject": "docenti".*\}$', line)
+
+
 def test_a_long_traceback_arrives_whole_enough_to_be_taken_apart(daemon: Rsyslog) -> None:
     def deep(level: int) -> None:
         if level:

@@ -12,15 +12,17 @@ from typing import Any
 
 from tests.servers import free_port, program, require
 
-CONFIG = """\
+INPUTS = """\
 global(workDirectory="{folder}" localHostname="here")
 module(load="imuxsock" SysSock.Use="off")
 module(load="imudp")
-module(load="mmjsonparse")
 input(type="imuxsock" Socket="{folder}/log" CreatePath="off")
 input(type="imudp" address="127.0.0.1" port="{port}")
-template(name="seen" type="list") {{
-  constant(value="{{\\"tag\\": \\"") property(name="syslogtag" format="json")
+"""
+RULES = """\
+module(load="mmjsonparse")
+template(name="seen" type="list") {
+  constant(value="{\\"tag\\": \\"") property(name="syslogtag" format="json")
   constant(value="\\", \\"app\\": \\"") property(name="app-name" format="json")
   constant(value="\\", \\"pid\\": \\"") property(name="procid" format="json")
   constant(value="\\", \\"host\\": \\"") property(name="hostname" format="json")
@@ -28,8 +30,8 @@ template(name="seen" type="list") {{
   constant(value="\\", \\"facility\\": \\"") property(name="syslogfacility-text")
   constant(value="\\", \\"time\\": \\"") property(name="timereported" dateFormat="rfc3339")
   constant(value="\\", \\"said\\": ") property(name="$!")
-  constant(value="}}\\n")
-}}
+  constant(value="}\\n")
+}
 action(type="mmjsonparse")
 action(type="omfile" file="{folder}/seen" template="seen")
 """
@@ -39,6 +41,7 @@ action(type="omfile" file="{folder}/seen" template="seen")
 class Rsyslog:
     folder: Path
     port: int
+    rules: str
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,17 +50,22 @@ class Rsyslog:
 
     def seen(self, count: int) -> list[dict[str, Any]]:
         """The first lines that it took, as soon as there are so many; `said` is the JSON of the message."""
-        file = self.folder / "seen"
+        return [json.loads(line) for line in self.lines("seen", count)]
+
+    def lines(self, name: str, count: int) -> list[str]:
+        """Of a file that it writes, as soon as there are so many."""
+        file, lines = self.folder / name, list[str]()
         for _ in range(500):
             lines = file.read_text("utf-8").splitlines() if file.exists() else []
             if len(lines) >= count:
-                return [json.loads(line) for line in lines]
+                return lines
             time.sleep(0.02)
         raise AssertionError(f"{len(lines)} lines and not {count}: {lines}")
 
     def start(self) -> None:
         config = self.folder / "rsyslog.conf"
-        config.write_text(CONFIG.format(folder=self.folder, port=self.port), "utf-8")
+        inputs = INPUTS.format(folder=self.folder, port=self.port)
+        config.write_text(inputs + self.rules.replace("{folder}", str(self.folder)), "utf-8")
         self.process = subprocess.Popen(
             [program("rsyslogd"), "-n", "-f", config, "-i", self.folder / "pid"],
             stdout=subprocess.DEVNULL,
@@ -90,10 +98,10 @@ def _bound(port: int) -> bool:
 
 
 @contextmanager
-def rsyslog(folder: Path) -> Iterator[Rsyslog]:
+def rsyslog(folder: Path, rules: str = RULES) -> Iterator[Rsyslog]:
     """Runs until the block ends. `folder` is short: a socket's path has 107 bytes at most."""
     require("rsyslogd")
-    server = Rsyslog(folder, free_port())
+    server = Rsyslog(folder, free_port(), rules)
     server.start()
     try:
         yield server
