@@ -91,5 +91,5 @@ def letter(name: str, *to: str, again: bool = True, via: str = "mail") -> Letter
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "collima@unimore.it", "posta@unimore.it", f"Novità: {name}"
     message["Date"], message["Message-ID"] = formatdate(0), f"<{name}@unimore.it>"
-    message.set_content(f"Perché no, {name}.\n.\n")
+    message.set_content(f"Perché no, {name}.\n.\n", cte="quoted-printable")
     return Letter(message, to or ("posta@unimore.it",), via, again=again)

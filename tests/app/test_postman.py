@@ -14,6 +14,7 @@ from collima.app import postman
 from collima.state import SqlJournal
 from collima.state import outbox as store
 from collima.state.tables import outbox
+from tests.app.campaign import campaign
 from tests.app.posted import Post, letter, post, smtp, written
 from tests.servers.smtpd import DROP, Relay, relay
 
@@ -65,23 +66,23 @@ def test_a_mail_goes_out_once_however_often_it_is_planned_and_its_row_keeps_nobo
     assert rows(journal) == [("sent", "", "[]", "")] * 2
     sent = email.message_from_bytes(server.mails[0].content, policy=policy.default)
     assert sent["Subject"] == "Novità: a"
-    assert sent.get_content() == "Perché no, a.\n.\n"
+    assert sent.get_content().splitlines() == ["Perché no, a.", "."]
 
 
 def test_thousands_are_planned_in_a_transaction_of_somebody_else_and_with_it_forgotten(
     office: Post, journal: SqlJournal, server: Relay
 ) -> None:
     with pytest.raises(ZeroDivisionError), journal.database.write() as connection:
-        store.add(connection, (letter(str(1000 // (2999 - n)), again=False) for n in range(3000)), 0)
+        store.add(connection, (letter(str(1000 // (999 - n)), again=False) for n in range(1000)), 0)
     assert rows(journal) == []
-    journal.outbox.add(letter(str(n), again=False) for n in range(3000))
-    assert journal.outbox.standing(office.clock.now).waiting == 3000
+    journal.outbox.add(letter(str(n), again=False) for n in range(1000))
+    assert journal.outbox.standing(office.clock.now).waiting == 1000
 
 
 def test_many_mails_go_over_one_connection(office: Post, journal: SqlJournal, server: Relay) -> None:
-    journal.outbox.add(letter(str(n), again=False) for n in range(200))
+    journal.outbox.add(letter(str(n), again=False) for n in range(30))
     assert office.deliver(journal) is None
-    assert (len(server.mails), server.connections) == (200, 2)  # EHLO before and after STARTTLS
+    assert (len(server.mails), server.connections) == (30, 2)  # EHLO before and after STARTTLS
 
 
 def test_alerts_go_before_a_heap_of_notices(office: Post, journal: SqlJournal, server: Relay) -> None:
@@ -162,12 +163,12 @@ def test_a_mail_that_is_greylisted_is_put_off_and_the_others_go(
 
 def test_a_relay_that_puts_everything_off_is_left_alone(office: Post, journal: SqlJournal, server: Relay) -> None:
     server.answers["DATA"] = ["452 4.3.1 insufficient storage"] * 5
-    journal.outbox.add(letter(str(n), again=False) for n in range(100))
+    journal.outbox.add(letter(str(n), again=False) for n in range(30))
     assert office.deliver(journal) == office.clock.now + MINUTE
     assert server.commands.count("DATA") == 5
     office.clock.later(minutes=1)
     office.deliver(journal)
-    assert len(server.mails) == 100
+    assert len(server.mails) == 30
 
 
 def test_a_mail_that_is_refused_for_good_fails_and_is_told(office: Post, journal: SqlJournal, server: Relay) -> None:
@@ -266,3 +267,7 @@ def test_a_sender_that_is_told_to_stop_stops_between_two_mails(
     assert len(server.mails) == 2
     office.deliver(journal)
     assert len(server.mails) == 5
+
+
+def test_kill_9_at_any_moment_loses_no_mail_and_sends_none_twice_without_a_doubt(tmp_path: Path) -> None:
+    campaign(tmp_path, kills=5, mails=120, seed=20261124)

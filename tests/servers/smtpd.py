@@ -1,5 +1,6 @@
 """A real mail relay (aiosmtpd) in a thread, with bad days on demand."""
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,10 @@ from tests.servers.certificates import authority
 USER, PASSWORD = "collima", "s3cret-of-the-relay"
 
 DROP = "drop"
-"""As an answer: the connection is cut in its place."""
+"""As an answer: the connection is cut in its place; after the final dot the mail is taken all the same."""
+
+LOSE = "lose"
+"""As an answer to DATA: the connection is cut in its place, and the mail is not taken."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,15 @@ class Relay:
     mails: list[Mail] = field(default_factory=list)
     connections: int = 0
     commands: list[str] = field(default_factory=list)
+    slow: float = 0.0  # seconds that it takes over each message
 
     def _answer(self, server: SMTP, command: str, usual: str = "250 OK") -> str:
         self.commands.append(command)
         planned = self.answers.get(command)
         answer = planned.pop(0) if planned else usual
-        if answer == DROP:
+        if answer in (DROP, LOSE):
             server.transport.abort()
-            return usual
-        return answer
+        return usual if answer == DROP else answer
 
     # ---- hooks of aiosmtpd
 
@@ -74,6 +78,7 @@ class Relay:
         return answer
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        await asyncio.sleep(self.slow)
         answer = self._answer(server, "DATA")
         if answer.startswith("2"):
             self.mails.append(
