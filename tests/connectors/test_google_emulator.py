@@ -22,7 +22,7 @@ from tests.servers.google.campus import campus, invented
 from tests.servers.google.client import service
 from tests.servers.google.fields import selection
 from tests.servers.google.lagged import Lagged
-from tests.servers.google.oauth import AUDIENCE, GRANT, GROUPS_ADMIN, READING, SETTINGS, USAGE, WRITING
+from tests.servers.google.oauth import AUDIENCE, GRANT, GROUPS_ADMIN, READING, SETTINGS, SUPER, USAGE, WRITING
 
 HERE = "studenti.acquamorta.example"
 TUTTI = f"tutti@{HERE}"
@@ -355,6 +355,10 @@ def test_an_administrator_may_do_what_the_role_says(google: Emulator) -> None:
         forbidden = (403, "forbidden", "Not Authorized to access this resource/api")
         assert refused(directory.users().delete(userKey=NINA)) == forbidden
         assert refused(directory.users().patch(userKey=NINA, body={"orgUnitPath": "/laureati"})) == forbidden
+        google.authority.administrator(UGO, SUPER)
+        assert refused(directory.users().patch(userKey=UGO, body={"suspended": True})) == forbidden, "above its own"
+        ugo = directory.users().get(userKey=UGO, fields="isAdmin,isDelegatedAdmin").execute()
+        assert ugo == {"isAdmin": True, "isDelegatedAdmin": False}
 
 
 def test_somebody_who_is_no_administrator_may_do_nothing(google: Emulator) -> None:
@@ -429,10 +433,9 @@ def test_a_pending_member_is_not_listed_cannot_be_got_and_cannot_be_added(google
     google.domain.enrol(TUTTI, "ospite@example.org", pending=True)
     assert len(everyone(directory)) == 2
     assert directory.groups().get(groupKey=TUTTI).execute()["directMembersCount"] == "2"
-    assert no(add(directory, "ospite@example.org")) in {(409, "duplicate"), (412, "conditionNotMet")}
-    allow(google)
     assert no(add(directory, "ospite@example.org")) == (409, "duplicate")
-    assert refused(directory.members().get(groupKey=TUTTI, memberKey="ospite@example.org"))[0] in {400, 404}
+    get = directory.members().get(groupKey=TUTTI, memberKey="ospite@example.org")
+    assert refused(get) == (404, "notFound", "Resource Not Found: memberKey")
 
 
 def allow(google: Emulator) -> None:
@@ -762,16 +765,16 @@ def test_a_share_of_calls_fails_and_the_same_ones_for_the_same_seed(google: Emul
         google.journal.clear()
         faults = Faults(seed=seed, quota_exceeded=0.1, backend_error=0.1, too_many=0.1, condition_not_met=0.2)
         google.google.faults = faults
-        for _ in range(4):
+        for _ in range(2):
             batched(google, [add(directory, NINA) for _ in range(50)])
         return [(call.status, call.reason) for call in google.journal.calls]
 
     monday = day(1)
     assert monday == day(1) != day(2)
     share = {reason: sum(found == reason for _, found in monday) for _, reason in monday}
-    assert all(5 <= share[reason] <= 60 for reason in ("quotaExceeded", "backendError", "rateLimitExceeded"))
-    assert share["duplicate"] > 80
-    assert share["conditionNotMet"] > 15
+    assert all(3 <= share[reason] <= 25 for reason in ("quotaExceeded", "backendError", "rateLimitExceeded"))
+    assert share["duplicate"] > 40
+    assert share["conditionNotMet"] > 7
 
 
 def test_a_connection_dropped_before_the_effect_leaves_nothing_done(google: Emulator, directory: Any) -> None:
@@ -827,9 +830,10 @@ def test_what_is_planned_for_a_call_happens_to_that_call(google: Emulator, direc
     google.faults.next("batch", say.too_many(3))
     with pytest.raises(HttpError, match="429"):
         batched(google, [add(directory, ZENO)])
-    google.faults.next("token", say.backend(), times=1)
+    google.faults.next("token", say.Refused(400, "invalid_grant", "Account has been deleted"))
     google.authority.forget_tokens()
-    assert len(everyone(directory)) == 2, "google-auth asks again by itself"
+    with pytest.raises(RefreshError, match="Account has been deleted"):
+        everyone(directory)
 
 
 def test_an_answer_can_be_told_otherwise_once(google: Emulator, directory: Any) -> None:
@@ -867,6 +871,20 @@ def test_latency_is_slept_once_for_each_request_over_http(tmp_path: Path) -> Non
     assert slept == [0.08, 0.08], "the token, and the batch"
 
 
+def test_it_ends_by_itself_while_clients_hold_connections_and_wait_for_answers(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with emulator(tmp_path) as google:
+        path = f"admin/directory/v1/users/{google.act_as}"
+        idle, waiting, token = Http(timeout=10), Http(timeout=0.1), bearer(google)
+        idle.request(google.url + path, headers={"Authorization": f"Bearer {token}"})
+        google.faults.latency = 3600
+        with pytest.raises(TimeoutError):
+            waiting.request(google.url + path)
+    assert threading.active_count() == before
+    for http in (idle, waiting):
+        http.close()
+
+
 def test_two_clients_at_once_are_served(google: Emulator) -> None:
     def work(number: int) -> None:
         with client(google) as directory:
@@ -881,16 +899,46 @@ def test_two_clients_at_once_are_served(google: Emulator) -> None:
     assert google.journal.count("members.insert", status=409) == 19
 
 
+def test_a_stubborn_client_gets_there_on_the_worst_of_days_and_then_has_nothing_to_do(
+    google: Emulator, directory: Any, clock: Clock
+) -> None:
+    wanted = {google.domain.add_user(f"s{number}@{HERE}").address for number in range(150)} | {UGO}
+    google.domain.lag = 5
+    google.google.faults = Faults(
+        seed=7,
+        quota_exceeded=0.05,
+        backend_error=0.03,
+        condition_not_met=0.01,
+        dropped_before=0.01,
+        dropped_after=0.01,
+        repeats_member=True,
+        quota=Bucket(per_minute=2400, burst=60),
+    )
+    members = directory.members()
+    for _ in range(40):
+        clock.now += 5
+        try:
+            present = {one["email"] for one in everyone(directory, maxResults=50)}
+            todo = [add(directory, address) for address in sorted(wanted - present)]
+            todo += [members.delete(groupKey=TUTTI, memberKey=address) for address in sorted(present - wanted)]
+            if todo:
+                batched(google, todo[:50])
+        except (HttpError, OSError):
+            continue
+    assert google.domain.members_of(TUTTI) == wanted
+    assert len(google.journal.effects) == 151, "nothing was done twice"
+    assert google.journal.refused > 0
+
+
 # ---- scale, and on its own
 
 
-def test_40000_accounts_and_17_groups_are_read_in_412_pages_at_little_cost() -> None:
+def test_40000_accounts_and_17_groups_are_made_at_once_and_fill_412_pages() -> None:
     domain = invented(time.time, users=40_000, memberships=66_400)
     assert len(domain.users.now) == 40_000
     sizes = [len(members.now) for members in domain.members.values()]
     assert sum(sizes) == 66_400
     assert sum(-(-size // 200) for size in sizes) + 40_000 // 500 == 412
-    assert len(domain.group(TUTTI).address) > 0
 
 
 def test_on_its_own_it_tells_where_it_is_counts_calls_and_ends_with_its_pid(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from googleapiclient.discovery import build_from_document
 
 from tests.servers.google.discovery import fresh
 from tests.servers.google.oauth import SETTINGS, USAGE, WRITING
-from tests.servers.google.server import Emulator
+from tests.servers.google.server import Emulator, Process
 
 
 def credentials(
-    emulator: Emulator,
+    emulator: Emulator | Process,
     *,
     scopes: Iterable[str] = (*WRITING, SETTINGS, USAGE),
     subject: str | None = "",
@@ -27,7 +27,7 @@ def credentials(
     return made
 
 
-def service(emulator: Emulator, name: str = "admin", version: str = "directory_v1", **how: Any) -> Any:
+def service(emulator: Emulator | Process, name: str = "admin", version: str = "directory_v1", **how: Any) -> Any:
     """A client of one of the three APIs; `how` as for `credentials`."""
     described = fresh(name, version)
     described["rootUrl"] = emulator.url

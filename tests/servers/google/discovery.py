@@ -152,7 +152,7 @@ def body(method: Method, content: bytes) -> dict[str, Any]:
             raise unreadable("Invalid JSON payload received. The request must have no body.")
         return {}
     try:
-        given = json.loads(content or b"{}")
+        given = json.loads(content or b"{}") or {}
     except ValueError:
         raise Refused(400, "parseError", "Parse Error") from None
     _fits(given, method.request, method.schemas, "")

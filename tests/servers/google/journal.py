@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class Entry:
     """One call of the API; in a batch, each inner call is one."""
 
     verb: str
@@ -24,7 +24,7 @@ class Call:
 
 @dataclass(slots=True)
 class Journal:
-    calls: list[Call] = field(default_factory=list)
+    calls: list[Entry] = field(default_factory=list)
     requests: int = 0  # over HTTP: a batch is one
     batches: list[int] = field(default_factory=list)  # the number of inner calls of each
     tokens: list[str] = field(default_factory=list)  # "" for each token given, or the OAuth error
@@ -45,11 +45,11 @@ class Journal:
         )
 
     @property
-    def writes(self) -> list[Call]:
+    def writes(self) -> list[Entry]:
         return [call for call in self.calls if call.writes]
 
     @property
-    def effects(self) -> list[Call]:
+    def effects(self) -> list[Entry]:
         """Writes that were done, also when nobody heard of it."""
         return [call for call in self.writes if 200 <= call.status < 300]
 

@@ -89,8 +89,10 @@ def found(call: Call, group: Group, *, seen: bool = True) -> Member:
     if named is None:
         raise errors.missing("memberKey")
     member = table.get(named)
+    if member is None and "@" in key and domain.owner(key) is None:
+        raise errors.missing("memberKey")
     if member is None or member.pending:
-        raise errors.missing("memberKey") if "@" in key and domain.owner(key) is None else errors.not_found("memberKey")
+        raise errors.not_found("memberKey")
     return member
 
 
@@ -118,9 +120,10 @@ def _candidate(call: Call, group: Group, key: str) -> Member:
     if member is None and ("@" not in key or call.domain.ours(key)):
         raise errors.not_found("memberKey")
     if member is None:
-        if not allows_strangers(call.domain, group):
+        stranger = call.domain.stranger(key)
+        if stranger.id not in call.domain.members[group.id].now and not allows_strangers(call.domain, group):
             raise errors.precondition()
-        return call.domain.stranger(key)
+        return stranger
     if member.type == "GROUP":
         if call.body.get("role") not in {None, "MEMBER"}:
             raise errors.invalid("memberKey")

@@ -101,7 +101,6 @@ class Authority:
         self.domain = domain
         self.wall = wall
         self.accounts: dict[str, ServiceAccount] = {}
-        self.administrators: dict[str, frozenset[str]] = {}  # address -> privileges
         self.tokens: dict[str, Token] = {}
 
     # ---- arranging
@@ -121,10 +120,10 @@ class Authority:
         return account
 
     def administrator(self, address: str, privileges: Iterable[str]) -> None:
-        """An account of the domain that may administer; it is made when it is not there."""
+        """An account of the domain that may administer; it is made when it is not there. Later tokens obey it."""
         if self.domain.owner(address) is None:
             self.domain.add_user(address, given="Collima", family="Service")
-        self.administrators[address.lower()] = frozenset(privileges)
+        self.domain.administrators[self.domain.user(address).id] = frozenset(privileges)
 
     def key_file(self, account: ServiceAccount, path: Path, token_uri: str) -> Path:
         """A new key, and the JSON file (0600) that the Cloud console would give."""
@@ -196,7 +195,7 @@ class Authority:
             raise Denied("unauthorized_client", UNAUTHORIZED, 401)
         if user.suspended is not None:
             raise Denied("invalid_grant", "Account has been disabled.")
-        return self.administrators.get(user.address, frozenset())
+        return self.domain.administrators.get(user.id, frozenset())
 
     def _verified(self, assertion: str) -> tuple[dict[str, object], ServiceAccount]:
         """The claims of an RS256 JWT that one of our service accounts has signed just now. Raises Denied."""

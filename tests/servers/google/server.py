@@ -63,10 +63,11 @@ class Server(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 64
 
-    def __init__(self, google: Google, sleep: Callable[[float], object]) -> None:
+    def __init__(self, google: Google, sleep: Callable[[float], object] | None) -> None:
         super().__init__(("127.0.0.1", 0), Conversation)
         self.google = google
-        self.sleep = sleep
+        self.ended = threading.Event()
+        self.sleep = sleep or self.ended.wait
         self.open: set[socket.socket] = set()
 
     @property
@@ -87,7 +88,8 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def hang_up(self) -> None:
-        """Ends every conversation, so that their threads end."""
+        """Ends every conversation, so that their threads end, also those that sleep."""
+        self.ended.set()
         for connection in list(self.open):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
@@ -117,6 +119,9 @@ class Conversation(BaseHTTPRequestHandler):
             return
         if latency := self.server.google.faults.latency:
             self.server.sleep(latency)
+            if self.server.ended.is_set():
+                self.close_connection = True
+                return
         try:
             self._send(self.server.google.answer(request))
         except Dropped:
@@ -167,7 +172,7 @@ def emulator(
     domain: Domain | None = None,
     *,
     clock: Clock = time.time,
-    sleep: Callable[[float], object] = time.sleep,
+    sleep: Callable[[float], object] | None = None,
     faults: Faults | None = None,
 ) -> Iterator[Emulator]:
     """Google in a thread of this process. `folder` gets the key files. The domain is an empty one unless given."""

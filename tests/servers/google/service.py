@@ -13,8 +13,7 @@ from tests.servers.google.discovery import Method, body, methods, queried, route
 from tests.servers.google.errors import Refused
 from tests.servers.google.faults import DROP_BEFORE, Alter, Answer, Faults
 from tests.servers.google.fields import known, selection
-from tests.servers.google.journal import Call as Entry
-from tests.servers.google.journal import Journal
+from tests.servers.google.journal import Entry, Journal
 from tests.servers.google.oauth import Authority, Denied, Token
 from tests.servers.google.pages import Pages
 from tests.servers.google.store import Domain
@@ -97,7 +96,8 @@ class Google:
             self._planned_error("token", request.target)
             given, status, told = self.authority.token(request.body), 200, ""
         except Refused as refused:
-            return _refusal(refused)
+            given, status = {"error": refused.reason, "error_description": refused.message}, refused.status
+            told = refused.reason
         except Denied as denied:
             given, status = {"error": denied.error, "error_description": denied.description}, denied.status
             told = denied.error

@@ -70,10 +70,10 @@ class Member:
 
 
 def canonical(address: str) -> str:
-    """What Google takes for one mailbox: case never counts, and dots and +tags do not at its own gmail.com."""
+    """What Google takes for one mailbox: case never counts, and dots do not at its own gmail.com."""
     local, _, domain = address.lower().partition("@")
     if domain in {"gmail.com", "googlemail.com"}:
-        return f"{local.partition('+')[0].replace('.', '')}@gmail.com"
+        return f"{local.replace('.', '')}@gmail.com"
     return f"{local}@{domain}"
 
 
@@ -90,6 +90,7 @@ class Domain:
         self.members: dict[str, Lagged[Member]] = {}  # by the group's id, then by the member's
         self.settings: dict[str, dict[str, Any]] = {}  # what differs from the defaults, by the group's id
         self.deleted: dict[str, User] = {}
+        self.administrators: dict[str, frozenset[str]] = {}  # an account's id -> its privileges
         self.org_units = {"/"}
         self.archive_licences: int | None = None  # None: as many as one wants
         self._ids: dict[str, str] = {}  # address -> id of an account or group

@@ -68,7 +68,10 @@ KEPT = frozenset(
 
 def resource(call: Call, user: User, wanted: Selection) -> Resource:
     answer = drawn(PAINTERS, user, wanted)
-    more: Mapping[str, Any] = {"customerId": call.domain.customer, "isAdmin": False, **user.rest}
+    privileges = call.domain.administrators.get(user.id, frozenset())
+    super_ = "SUPER" in privileges
+    more: dict[str, Any] = {"isAdmin": super_, "isDelegatedAdmin": bool(privileges) and not super_}
+    more |= {"customerId": call.domain.customer, **user.rest}
     if wanted is None:
         return {**answer, **more}
     return answer | {name: pruned(value, wanted[name]) for name, value in more.items() if name in wanted}
@@ -192,7 +195,15 @@ NEEDS = {"suspended": "USERS_SUSPEND", "orgUnitPath": "USERS_MOVE", "primaryEmai
 def changed(call: Call) -> Resource:
     """patch, and update: both leave alone what is not named."""
     call.need(*{NEEDS.get(name, "USERS_UPDATE") for name in call.body})
-    return _kept(call, found(call, seen=False))
+    return _kept(call, _changeable(call))
+
+
+def _changeable(call: Call) -> User:
+    """The account, unless it is above who calls: only a super administrator may change one."""
+    user = found(call, seen=False)
+    if "SUPER" in call.domain.administrators.get(user.id, ()):
+        call.need("SUPER")
+    return user
 
 
 def _kept(call: Call, user: User) -> Resource:
@@ -230,7 +241,7 @@ def _licensed(call: Call) -> None:
 
 def deleted(call: Call) -> None:
     call.need("USERS_DELETE")
-    call.domain.delete_user(found(call, seen=False).id)
+    call.domain.delete_user(_changeable(call).id)
 
 
 def undeleted(call: Call) -> None:
