@@ -4,9 +4,11 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from collima.app.config import Config, Reports
+from collima.app.config import Config, Job, Reports
 from collima.app.result_json import stored
 from collima.core.decide import Task
 from collima.core.engine import Desk
@@ -41,7 +43,8 @@ def connector(config: Config, name: str) -> Iterator[Any]:
 
 
 def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
-    """Raises ConfigError for a job that the file does not have, or whose kind is not built yet."""
+    """Raises ConfigError for a job that the file does not have, whose kind is not built yet, or whose calendar is
+    broken."""
     job = config.job(name)
     context = Context(
         name=name,
@@ -53,15 +56,26 @@ def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
     )
     bound = job.options.bind(context)
     whole = Whole(job.guard.max_removals_total, job.guard.source_drop, job.guard.small_change or 0)
-    today = utc_now().astimezone(config.timezone).date()
-    return Task(name, bound, whole, frozen=job.freeze is not None and job.freeze.covers(today))
+    return Task(name, bound, whole, frozen=frozen(job, config.timezone))
+
+
+def frozen(job: Job, zone: ZoneInfo) -> bool:
+    """Whether today the job's removals wait. Raises ConfigError for a calendar that cannot be read."""
+    if job.freeze is None:
+        return False
+    today = utc_now().astimezone(zone).date()
+    if path := job.freeze.calendar:
+        holidays = import_module("collima.app.holidays")  # with its parser: only who names a calendar waits for it
+        try:
+            if holidays.has_event(path, today, zone):
+                return True
+        except ConfigError as err:
+            raise ConfigError(f"jobs.{job.name}.freeze.calendar: {err}") from err
+    return job.freeze.covers(today)
 
 
 def may_run(config: Config, name: str) -> None:
-    """Raises ConfigError when another machine is to run this job, or its freeze cannot be kept yet."""
-    freeze = config.job(name).freeze
-    if freeze and freeze.calendar:
-        raise ConfigError(f"{name}: `freeze` by a calendar is not built yet; write the days as `dates`")
+    """Raises ConfigError when another machine is to run this job."""
     wanted, host = config.job(name).runs_on, socket.gethostname()
     if wanted and machine(host).isdisjoint(wanted):
         raise ConfigError(f"{name} runs on {', '.join(wanted)} only, and this is {host}")

@@ -12,8 +12,7 @@ from collima.app.commands import as_json, load, opened, who
 from collima.app.config import Config, Invalid
 from collima.app.terminal import table
 from collima.core import engine
-from collima.core.decide import Task
-from collima.core.errors import CollimaError
+from collima.core.errors import CollimaError, ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +31,7 @@ def check(arguments: Namespace) -> int:
         raise
     checked = [Checked(str(config.path), True, f"{len(config.connectors)} connectors, {len(config.jobs)} jobs")]
     checked += [Checked("not built yet", True, note) for note in config.notes]
-    checked += [
-        Checked("not built yet", True, f"jobs.{job.name}.freeze.calendar: write the days as `dates`")
-        for job in config.jobs.values()
-        if job.freeze and job.freeze.calendar and job.options is not None
-    ]
+    checked += _calendars(config)
     if arguments.connect:
         checked += _connectors(config)
     if arguments.connect or arguments.accept_state:
@@ -57,6 +52,19 @@ def check(arguments: Namespace) -> int:
     return 0 if all(c.ok for c in checked) else 1
 
 
+def _calendars(config: Config) -> Iterator[Checked]:
+    """Of those whom a missing or broken file would keep from running."""
+    for job in config.jobs.values():
+        if job.freeze and job.freeze.calendar and job.options is not None:
+            try:
+                waits = wiring.frozen(job, config.timezone)
+            except ConfigError as err:
+                yield Checked("calendar", False, str(err))
+            else:
+                told = "today removals wait" if waits else "not today"
+                yield Checked("calendar", True, f"jobs.{job.name}.freeze: {told}")
+
+
 def _connectors(config: Config) -> Iterator[Checked]:
     for name, connector in config.connectors.items():
         if connector.options is not None:
@@ -71,11 +79,12 @@ def _sources(config: Config, journal: Any) -> Iterator[Checked]:
     """What each job's source answers now."""
     for name, job in config.jobs.items():
         if job.options is not None:
-            yield _source(name, wiring.task(config, name, journal))
+            yield _source(config, name, journal)
 
 
-def _source(name: str, task: Task[Any, Any]) -> Checked:
+def _source(config: Config, name: str, journal: Any) -> Checked:
     try:
+        task = wiring.task(config, name, journal)
         with task.job.read() as seen:
             plan = task.job.plan(seen, wiring.utc_now())
     except CollimaError as err:

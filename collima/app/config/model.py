@@ -72,10 +72,10 @@ class Freeze:
 
     dates: Annotated[tuple[Days, ...], "single days, and spans like `2026-12-24 to 2027-01-06`"] = ()
     weekends: Annotated[bool, "every Saturday and Sunday"] = False
-    calendar: Annotated[Path | None, "an .ics file: every day that has an event in it (not built yet)"] = None
+    calendar: Annotated[Path | None, "an .ics file: every day that has an event in it"] = None
 
     def covers(self, day: date) -> bool:
-        """Whether removals wait on this day."""
+        """Whether removals wait on this day, calendar apart."""
         spans = (days if isinstance(days, Days) else Days(days, days) for days in self.dates)
         return (self.weekends and day.weekday() >= 5) or any(days.first <= day <= days.last for days in spans)
 
