@@ -3,6 +3,8 @@
 import os
 import re
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -13,10 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collima.app import metrics
 from collima.app.result_json import stored
+from collima.app.service.chores import Chores
 from collima.core.model import Finding
 from collima.state.pauses import Pause
 from tests.app import results
-from tests.app.watched import DUE, Watched, watched
+from tests.app.watched import DUE, SCHEDULE, Watched, watched
 
 NAMES = {
     "collima_build_info",
@@ -158,3 +161,28 @@ def test_a_file_that_cannot_be_written_is_a_warning_and_leaves_nothing(
         f"metrics: {tmp_path}/there.prom cannot be written: Is a directory",
     ]
     assert not list(tmp_path.glob(".*"))
+
+
+def test_the_service_writes_the_file_where_it_is_configured_and_not_at_every_tick(tmp_path: Path) -> None:
+    path = tmp_path / "collima.prom"
+    with watched(tmp_path, text=SCHEDULE.replace("jobs:", f"metrics: {{{{textfile: {path}}}}}\njobs:", 1)) as site:
+        chores = Chores(site.journal, lambda: site.config, lambda: site.now)
+        chores.once()
+        site.run()
+        chores.once()
+        assert b'collima_last_run_timestamp_seconds{job="lists"}' not in path.read_bytes()
+        site.later(seconds=12)
+        chores.once()
+        assert b'collima_last_run_timestamp_seconds{job="lists"}' in path.read_bytes()
+        path.unlink()
+        site.later(days=-1)  # the clock is set back
+        chores.once()
+        assert path.exists()
+
+
+def test_prometheus_client_is_not_loaded_where_no_file_is_wanted() -> None:
+    code = (
+        "import collima.app.service.chores, collima.app.commands.serve, sys; print('prometheus_client' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="ascii", check=True)
+    assert done.stdout == "False\n"

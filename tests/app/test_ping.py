@@ -1,6 +1,8 @@
 """Pings to a real HTTP server: what it hears, and that no bad day of it is one of ours."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,3 +137,33 @@ def test_a_secret_that_is_not_there_or_no_url_is_a_warning(
     told = warnings(caplog)
     assert told[:2] == ["ping: the environment variable PING_URL is not set or empty"] * 2
     assert told[2:] == ["ping: no URL: it has white space, or letters that are not ASCII"] * 2
+
+
+def run_job(folder: Path, *arguments: str) -> int:
+    (folder / "people.ldif").write_text("dn: uid=anna,dc=example,dc=org\nobjectClass: person\nuid: anna\n", "ascii")
+    command = [Path(sys.executable).parent / "run-job", "lists", "--config", folder / "schedules.yaml", *arguments]
+    return subprocess.run(command, capture_output=True, check=False).returncode
+
+
+def test_a_run_that_cron_or_a_person_starts_is_told(server: Listener, tmp_path: Path) -> None:
+    schedule(tmp_path, f"ping: {server.url('/uuid')}")
+    assert run_job(tmp_path) == 0
+    assert server.heard == ["/uuid/start", "/uuid"]
+    (tmp_path / "lists/modena").write_text("no address\n", "ascii")
+    code = run_job(tmp_path)
+    assert code not in (0, 75)
+    assert server.heard[2:] == ["/uuid/start", f"/uuid/{code}"]
+
+
+@pytest.mark.parametrize("arguments", [["--plan"], ["--only", "modena"], ["--slot", "1764000000000000"]])
+def test_a_plan_a_part_and_a_run_of_the_service_are_not_told_by_run_job(
+    server: Listener, tmp_path: Path, arguments: list[str]
+) -> None:
+    schedule(tmp_path, f"ping: {server.url('/uuid')}")
+    assert run_job(tmp_path, *arguments) == 0
+    assert server.heard == []
+
+
+def test_a_ping_that_fails_changes_neither_the_run_nor_its_exit_code(server: Listener, tmp_path: Path) -> None:
+    schedule(tmp_path, f"ping: http://127.0.0.1:{free_port()}/token")
+    assert run_job(tmp_path) == 0

@@ -38,7 +38,11 @@ def run_job(arguments: Namespace) -> int:
         raise ConfigError("--slot is a whole run's: --plan and --only do not go with it")
     if arguments.mail:
         wiring.reports(config)
-    result = _run(config, arguments, order)
+    if not arguments.plan:
+        wiring.may_run(config, arguments.job)
+    with _pinging(config, arguments) as told:
+        result = _run(config, arguments, order)
+        told(result)
     if arguments.slot is None or arguments.json:  # else nobody looks, and its log holds no names
         _tell(result, arguments)
     if arguments.mail and result.state != "busy":
@@ -73,8 +77,6 @@ def undo(arguments: Namespace) -> int:
 
 
 def _run(config: Config, arguments: Namespace, order: Order) -> Result:
-    if not arguments.plan:
-        wiring.may_run(config, arguments.job)
     with wiring.open_journal(config, command=command_line()) as journal:
         task = wiring.task(config, arguments.job, journal)
         if arguments.plan:
@@ -105,6 +107,29 @@ def _busy(job: str, verbs: tuple[str, ...], err: Busy) -> Result:
         transient=True,
         exit_code=75,
     )
+
+
+@contextmanager
+def _pinging(config: Config, arguments: Namespace) -> Iterator[Callable[[Result], None]]:
+    """Around a whole run that cron or a person starts; those of the service are its own to tell of."""
+    whole = not (arguments.plan or arguments.only or arguments.slot is not None)
+    if not whole or not config.job(arguments.job).ping:
+        yield lambda _: None
+        return
+    pings = import_module("collima.app.ping").Pings(config)  # with a client: only a job that has a ping waits for it
+    pings.started(arguments.job)
+    code: int | None = 1
+
+    def told(result: Result) -> None:
+        nonlocal code
+        code = None if result.state == "busy" else result.exit_code  # the run that has the job tells of itself
+
+    try:
+        yield told
+    finally:
+        if code is not None:
+            pings.ended(arguments.job, code)
+        pings.close()
 
 
 def _order(arguments: Namespace) -> Order:

@@ -1,11 +1,12 @@
-"""What takes its time and must not hold up the loop: mail, and forgetting what is old. In a thread of their own."""
+"""What takes its time and must not hold up the loop: mail, figures, forgetting what is old. In a thread of its own."""
 
 import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
+from importlib import import_module
 
 from collima.app.config import Config
 from collima.app.service.seams import Deliver
@@ -16,6 +17,7 @@ from collima.state import SqlJournal
 log = logging.getLogger(__name__)
 
 PAUSE = 60.0  # seconds between two rounds at most
+FIGURES = timedelta(seconds=15)  # between two files of figures at least
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Chores:
     clock: Clock
     deliver: Deliver | None = None
     purged: date | None = None
+    measured: datetime | None = None
     _wanted: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -46,11 +49,13 @@ class Chores:
         self._wanted.set()
 
     def once(self) -> None:
-        for chore in (self._mail, self._purge):
+        for chore in (self._mail, self._measure, self._purge):
             try:
                 chore()
             except CollimaError as err:
                 log.error("%s", err)  # noqa: TRY400 - what it says is all there is to say
+            except Exception:
+                log.exception("a fault of this program; the other chores go on")
 
     def _follow(self) -> None:
         while not self._over.is_set():
@@ -61,6 +66,14 @@ class Chores:
     def _mail(self) -> None:
         if self.deliver:
             self.deliver(self.config(), self.journal, clock=self.clock, stop=self._over.is_set)
+
+    def _measure(self) -> None:
+        """For Prometheus. Its client is loaded only where it is wanted."""
+        config, now = self.config(), self.clock()
+        if config.metrics is None or (self.measured and timedelta(0) <= now - self.measured < FIGURES):
+            return
+        import_module("collima.app.metrics").write(config.metrics.textfile, config, self.journal, now)
+        self.measured = now
 
     def _purge(self) -> None:
         """On the first round of each day."""

@@ -127,20 +127,18 @@ class Service:
             self._answer(now)
         services = self.journal.services.open()
         self._compare(services, now)
-        changed = self.runs.reap(self.config, now)
+        self.runs.reap(self.config, now)
         if not self.stopping:
-            changed |= self._claim(now)
+            self._claim(now)
         slots = self.journal.slots.open()
         dead = {row.id for row in services if row.id != self.name and self._lives.dead(row, now)}
         known = {row.id for row in services}
-        changed |= self.runs.watch(slots, self.config, lambda name: name in dead or name not in known, now)
+        self.runs.watch(slots, self.config, lambda name: name in dead or name not in known, now)
         if not self.stopping:
-            changed |= self._start(slots, now)
+            self._start(slots, now)
         self.runs.store_logs(now)
         if self.seams.tell:
             self._said(self.seams.tell, now)
-        if changed and self.seams.measure:
-            self._said(self.seams.measure, now)
 
     def _sign_on(self) -> None:
         if self._registered and self.journal.services.tick(self.name):
@@ -182,7 +180,7 @@ class Service:
         queue = Queue(
             config=self.config,
             now=now,
-            here={job.name for job in self._scheduled() if self._here(job)},
+            here={job.name for job in jobs.values() if self._here(job)},
             pauses=self.journal.pauses.known().values(),
             locked={lock.name for lock in self.journal.slots.locks() if not self._lives.dead(lock, now)},
             ran={name: [Ran(started, "in-sync")] for name, started in ended.items()},

@@ -1,4 +1,4 @@
-"""What the loop calls beside its own work: telling people, mail, figures, pings. None of it is needed to run jobs."""
+"""What the loop calls beside its own work: telling people, mail, pings. None of it is needed to run jobs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +30,5 @@ class Seams:
     tell: Callable[[Config, SqlJournal, datetime], None] | None = None  # of what has happened; at each tick
     trouble: Callable[[Config, SqlJournal, str, str, datetime], None] | None = None  # of the service: (about, cause)
     well: Callable[[Config, SqlJournal, str, datetime], None] | None = None  # that trouble is over: (about)
-    measure: Callable[[Config, SqlJournal, datetime], None] | None = None  # after a tick that changed something
     deliver: Deliver | None = None  # in a thread of its own
     pings: Callable[[Config], Pings] | None = None  # made anew for each configuration
