@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,17 @@ from googleapiclient.errors import HttpError
 from googleapiclient.http import BatchHttpRequest, HttpRequest
 from httplib2 import Http, ServerNotFoundError
 
-from tests.servers.google import DROP_AFTER, DROP_BEFORE, Bucket, Domain, Emulator, Faults, emulator, emulator_process
+from tests.servers.google import (
+    DROP_AFTER,
+    DROP_BEFORE,
+    DROP_WITHIN,
+    Bucket,
+    Domain,
+    Emulator,
+    Faults,
+    emulator,
+    emulator_process,
+)
 from tests.servers.google import errors as say
 from tests.servers.google.campus import campus, invented
 from tests.servers.google.client import service
@@ -702,7 +713,7 @@ def test_a_batch_whose_call_has_lost_its_token_is_asked_again_for_that_call(goog
 
 
 def test_reads_are_behind_writes(google: Emulator, directory: Any, clock: Clock) -> None:
-    google.domain.lag = 30
+    google.faults.lag = 30
     add(directory, ZENO).execute()
     directory.members().delete(groupKey=TUTTI, memberKey=NINA).execute()
     directory.users().patch(userKey=UGO, body={"suspended": True}).execute()
@@ -764,7 +775,7 @@ def test_a_share_of_calls_fails_and_the_same_ones_for_the_same_seed(google: Emul
     def day(seed: int) -> list[tuple[int, str]]:
         google.journal.clear()
         faults = Faults(seed=seed, quota_exceeded=0.1, backend_error=0.1, too_many=0.1, condition_not_met=0.2)
-        google.google.faults = faults
+        google.faults = faults
         for _ in range(2):
             batched(google, [add(directory, NINA) for _ in range(50)])
         return [(call.status, call.reason) for call in google.journal.calls]
@@ -792,6 +803,28 @@ def test_after_a_lost_answer_googles_own_client_asks_again_and_hears_409_of_its_
     assert no(add(directory, ZENO)) == (409, "duplicate")
     assert [(call.status, call.lost) for call in google.journal.calls] == [(200, True), (409, False)]
     assert google.domain.members_of(TUTTI) == {NINA, UGO, ZENO}
+
+
+def test_an_answer_may_end_in_the_middle(google: Emulator, directory: Any) -> None:
+    google.faults.next("members.list", DROP_WITHIN)
+    with pytest.raises(IncompleteRead):
+        everyone(directory)
+    assert len(everyone(directory)) == 2
+
+
+def test_a_503_may_be_the_answer_to_what_was_done(google: Emulator, directory: Any) -> None:
+    google.faults.next("members.insert", say.backend(done=True))
+    assert no(add(directory, ZENO)) == (503, "backendError")
+    assert no(add(directory, ZENO)) == (409, "duplicate")
+    assert [call.status for call in google.journal.effects] == [503]
+
+
+def test_the_machines_before_google_speak_html(google: Emulator, directory: Any) -> None:
+    google.faults.bad_gateway = 1
+    with pytest.raises(HttpError) as failed:
+        everyone(directory)
+    assert (failed.value.status_code, failed.value.resp["content-type"]) == (502, "text/html; charset=UTF-8")
+    assert isinstance(failed.value.error_details, str), "and there is no reason to be found"
 
 
 def test_a_batch_is_dropped_as_a_whole(google: Emulator, directory: Any) -> None:
@@ -903,14 +936,17 @@ def test_a_stubborn_client_gets_there_on_the_worst_of_days_and_then_has_nothing_
     google: Emulator, directory: Any, clock: Clock
 ) -> None:
     wanted = {google.domain.add_user(f"s{number}@{HERE}").address for number in range(150)} | {UGO}
-    google.domain.lag = 5
-    google.google.faults = Faults(
+    google.faults = Faults(
         seed=7,
+        lag=5,
         quota_exceeded=0.05,
         backend_error=0.03,
+        backend_error_after=0.02,
+        bad_gateway=0.01,
         condition_not_met=0.01,
         dropped_before=0.01,
         dropped_after=0.01,
+        dropped_within=0.01,
         repeats_member=True,
         quota=Bucket(per_minute=2400, burst=60),
     )
@@ -923,7 +959,7 @@ def test_a_stubborn_client_gets_there_on_the_worst_of_days_and_then_has_nothing_
             todo += [members.delete(groupKey=TUTTI, memberKey=address) for address in sorted(present - wanted)]
             if todo:
                 batched(google, todo[:50])
-        except (HttpError, OSError):
+        except (HttpError, OSError, IncompleteRead):
             continue
     assert google.domain.members_of(TUTTI) == wanted
     assert len(google.journal.effects) == 151, "nothing was done twice"

@@ -16,7 +16,10 @@ FRONT = {
 
 
 class Refused(Exception):
-    """A call that is answered with an error: `status`, and a body with `reason` and `message`."""
+    """A call that is answered with an error: `status`, and a body with `reason` and `message`.
+
+    `done`: what was asked was done before. `html`: the body is a page for people, and has no reason.
+    """
 
     def __init__(
         self,
@@ -28,13 +31,18 @@ class Refused(Exception):
         front: bool = False,
         retry_after: int | None = None,
         location: str = "",
+        done: bool = False,
+        html: bool = False,
     ) -> None:
         super().__init__(f"{status} {reason}: {message}")
         self.status, self.reason, self.message = status, reason, message
         self.domain, self.front, self.retry_after, self.location = domain, front, retry_after, location
+        self.done, self.html = done, html
 
     @property
     def body(self) -> bytes:
+        if self.html:
+            return f"<!DOCTYPE html>\n<html lang=en>\n<title>Error {self.status} (Server Error)!!1</title>\n".encode()
         one: dict[str, Any] = {"message": self.message, "domain": self.domain, "reason": self.reason}
         if self.location:
             one |= {"location": self.location, "locationType": "parameter"}
@@ -45,7 +53,7 @@ class Refused(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        headers = {}
+        headers = {"Content-Type": "text/html; charset=UTF-8" if self.html else "application/json; charset=UTF-8"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
         if self.status == 401:
@@ -97,6 +105,10 @@ def user_rate_limit() -> Refused:
     return Refused(403, "userRateLimitExceeded", message, domain="usageLimits", front=True)
 
 
+def rate_limit() -> Refused:
+    return Refused(403, "rateLimitExceeded", "Rate Limit Exceeded", domain="usageLimits")
+
+
 def quota() -> Refused:
     return Refused(403, "quotaExceeded", "Request rate higher than configured.", domain="usageLimits")
 
@@ -106,5 +118,10 @@ def too_many(retry_after: int) -> Refused:
     return Refused(429, "rateLimitExceeded", message, front=True, retry_after=retry_after)
 
 
-def backend() -> Refused:
-    return Refused(503, "backendError", "Service unavailable. Please try again")
+def backend(*, done: bool = False) -> Refused:
+    return Refused(503, "backendError", "Service unavailable. Please try again", done=done)
+
+
+def bad_gateway() -> Refused:
+    """Of the machines before the API: they speak HTML."""
+    return Refused(502, "badGateway", "Bad Gateway", html=True)

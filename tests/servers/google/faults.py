@@ -2,12 +2,14 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tests.servers.google import errors
 from tests.servers.google.errors import Refused
+
+T = TypeVar("T")
 
 Answer = dict[str, Any]
 Alter = Callable[[Answer], Answer]
@@ -18,7 +20,11 @@ DROP_BEFORE: Literal["drop before"] = "drop before"
 DROP_AFTER: Literal["drop after"] = "drop after"
 """It was done, and the connection is closed in place of the answer."""
 
-Outcome = Refused | Alter | Literal["drop before", "drop after"]
+DROP_WITHIN: Literal["drop within"] = "drop within"
+"""It was done, and the connection is closed in the middle of the answer."""
+
+Drop = Literal["drop before", "drop after", "drop within"]
+Outcome = Refused | Alter | Drop
 
 
 @dataclass
@@ -50,7 +56,7 @@ class Planned:
     times: int | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Faults:
     """Shares are of the calls, 0 to 1; seconds are of the domain's clock, but `latency`, which is slept."""
 
@@ -59,16 +65,20 @@ class Faults:
     quota_exceeded: float = 0  # 403 quotaExceeded
     user_rate_limit: float = 0  # 403 userRateLimitExceeded
     too_many: float = 0  # 429 rateLimitExceeded, with Retry-After
+    bad_gateway: float = 0  # 502, in HTML
     backend_error: float = 0  # 503
+    backend_error_after: float = 0  # 503, and yet it was done
     condition_not_met: float = 0  # 412, writes only
     retry_after: int = 1  # seconds; of each 429
     quota: Bucket | None = None
     # ---- each request over HTTP: a batch is dropped as a whole
     dropped_before: float = 0
     dropped_after: float = 0
+    dropped_within: float = 0
     latency: float = 0  # seconds
     shuffled: bool = True  # the calls of a batch are done, and answered, in an order of Google's own
     # ---- time
+    lag: float = 0  # seconds by which what is read is behind what was written
     birth: float = 0  # seconds for which a group just made answers 404; about 60 at Google
     page_life: float | None = 3 * 86400  # seconds for which a page token is good
     # ---- lies
@@ -100,17 +110,17 @@ class Faults:
                 return plan.outcome
         return None
 
-    def connection(self, method: str, verb: str, path: str) -> Literal["drop before", "drop after"] | None:
+    def connection(self, method: str, verb: str, path: str) -> Drop | None:
         """Whether this request's connection is dropped."""
         planned = self.planned(method, path, drops=True)
         if isinstance(planned, str):
             return planned
-        if not (self.dropped_before or self.dropped_after):
-            return None
-        chance = self._chance("connection", verb, path)
-        if chance < self.dropped_before:
-            return DROP_BEFORE
-        return DROP_AFTER if chance < self.dropped_before + self.dropped_after else None
+        shares: tuple[tuple[float, Drop], ...] = (
+            (self.dropped_before, DROP_BEFORE),
+            (self.dropped_after, DROP_AFTER),
+            (self.dropped_within, DROP_WITHIN),
+        )
+        return self._one(shares, "connection", verb, path)
 
     def refusal(self, verb: str, path: str) -> Refused | None:
         """Whether chance refuses this call."""
@@ -118,20 +128,22 @@ class Faults:
             (self.quota_exceeded, errors.quota()),
             (self.user_rate_limit, errors.user_rate_limit()),
             (self.too_many, errors.too_many(self.retry_after)),
+            (self.bad_gateway, errors.bad_gateway()),
             (self.backend_error, errors.backend()),
+            (0 if verb == "GET" else self.backend_error_after, errors.backend(done=True)),
             (0 if verb == "GET" else self.condition_not_met, errors.precondition()),
         )
+        return self._one(shares, "call", verb, path)
+
+    def _one(self, shares: Sequence[tuple[float, T]], kind: str, verb: str, path: str) -> T | None:
+        """One of these, or none: the same for the n-th such call of the same seed, in whatever order calls come."""
         if not any(share for share, _ in shares):
             return None
-        chance = self._chance("call", verb, path)
-        for share, error in shares:
-            if chance < share:
-                return error
-            chance -= share
-        return None
-
-    def _chance(self, kind: str, verb: str, path: str) -> float:
-        """The same for the n-th such call of the same seed, in whatever order calls come."""
         key = f"{kind} {verb} {path}"
         self._seen[key] += 1
-        return random.Random(f"{self.seed} {self._seen[key]} {key}").random()
+        chance = random.Random(f"{self.seed} {self._seen[key]} {key}").random()
+        for share, outcome in shares:
+            if chance < share:
+                return outcome
+            chance -= share
+        return None

@@ -15,7 +15,8 @@ class Entry:
     status: int  # 0: the connection was dropped before anything happened
     reason: str = ""  # of the error
     batch: int = 0  # which batch it came in; 0: by itself
-    lost: bool = False  # it was done, and the answer was never sent
+    done: bool = False  # what was asked was done, whatever the answer
+    lost: bool = False  # the answer was not sent, or not all of it
 
     @property
     def writes(self) -> bool:
@@ -51,7 +52,7 @@ class Journal:
     @property
     def effects(self) -> list[Entry]:
         """Writes that were done, also when nobody heard of it."""
-        return [call for call in self.writes if 200 <= call.status < 300]
+        return [call for call in self.writes if call.done]
 
     @property
     def refused(self) -> int:

@@ -46,6 +46,10 @@ class Emulator:
     def faults(self) -> Faults:
         return self.google.faults
 
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self.google.faults = faults
+
     @property
     def journal(self) -> Journal:
         return self.google.journal
@@ -124,18 +128,22 @@ class Conversation(BaseHTTPRequestHandler):
                 return
         try:
             self._send(self.server.google.answer(request))
-        except Dropped:
+        except Dropped as dropped:
             self.close_connection = True
+            if dropped.response:
+                self._send(dropped.response, half=True)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _converse  # noqa: N815 (http.server's names)
 
-    def _send(self, response: Response) -> None:
+    def _send(self, response: Response, *, half: bool = False) -> None:
+        """`half`: the client is told of twice as much as it gets."""
+        body = response.body[: len(response.body) // 2] if half else response.body
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(response.body)))
         self._headers_buffer: list[bytes]
-        self._headers_buffer.append(b"\r\n" + response.body)  # in one packet with the headers
+        self._headers_buffer.append(b"\r\n" + body)  # in one packet with the headers
         self.flush_headers()
 
     def _controlled(self, request: Request) -> Response:
@@ -151,12 +159,10 @@ class Conversation(BaseHTTPRequestHandler):
 
 
 def configure(google: Google, wishes: Mapping[str, Any]) -> None:
-    """Sets faults by their names; `lag` is one, `quota` is a number a minute, or null; `clear` empties the journal."""
+    """Sets faults by their names; `quota` is a number a minute, or null; `clear` empties the journal."""
     names = {field.name for field in fields(Faults) if not field.name.startswith("_")}
     for name, value in wishes.items():
-        if name == "lag":
-            google.domain.lag = value
-        elif name == "clear":
+        if name == "clear":
             google.journal.clear()
         elif name == "quota":
             google.faults.quota = Bucket(value) if value else None
@@ -181,6 +187,7 @@ def emulator(
     account = authority.service_account(delegated=(*READING, *WRITING, SETTINGS, USAGE))
     authority.administrator(domain.administrator, SUPER)
     google = Google(domain, authority, faults or Faults())
+    domain.lag = lambda: google.faults.lag
     with Server(google, sleep) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

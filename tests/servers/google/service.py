@@ -11,7 +11,7 @@ from tests.servers.google.batch import Request, Response
 from tests.servers.google.call import Call, Handler, tag
 from tests.servers.google.discovery import Method, body, methods, queried, route
 from tests.servers.google.errors import Refused
-from tests.servers.google.faults import DROP_BEFORE, Alter, Answer, Faults
+from tests.servers.google.faults import DROP_BEFORE, DROP_WITHIN, Alter, Answer, Faults
 from tests.servers.google.fields import known, selection
 from tests.servers.google.journal import Entry, Journal
 from tests.servers.google.oauth import Authority, Denied, Token
@@ -38,7 +38,11 @@ JSON = {"Content-Type": "application/json; charset=UTF-8"}
 
 
 class Dropped(Exception):
-    """There is no answer: the connection is closed."""
+    """The connection is closed, after the first octets of an answer or none."""
+
+    def __init__(self, response: Response | None = None) -> None:
+        super().__init__()
+        self.response = response  # whose first half is sent
 
 
 class Google:
@@ -67,7 +71,7 @@ class Google:
             else:
                 response = self._single(request, lost=drop is not None)
             if drop:
-                raise Dropped
+                raise Dropped(response if drop == DROP_WITHIN else None)
             return response
 
     def _dropped(self, request: Request, name: str) -> None:
@@ -131,7 +135,7 @@ class Google:
         self, request: Request, *, number: int = 0, hosts: tuple[str, ...] = ("admin", "groupssettings"), lost: bool
     ) -> Response:
         path, query = _split(request.target)
-        who, name, reason = "", "", ""
+        who, name, reason, done = "", "", "", True
         try:
             method, in_path = route(request.verb, path)
             name = method.id
@@ -141,10 +145,11 @@ class Google:
             who = token.who
             response = self._admitted(request, method, in_path, query, token)
         except Refused as refused:
-            reason = refused.reason
+            reason, done = refused.reason, refused.done
             response = _refusal(refused)
         target = unquote(request.target)
-        self.journal.calls.append(Entry(request.verb, target, name, who, response.status, reason, number, lost))
+        status = response.status
+        self.journal.calls.append(Entry(request.verb, target, name, who, status, reason, number, done, lost))
         return response
 
     def _admitted(
@@ -154,9 +159,7 @@ class Google:
             raise errors.scopes()
         given = queried(method, query, in_path)
         self._quota(f"{token.project} {given.get('quotaUser') or token.who}")
-        alter = self._planned_error(method.id, request.target)
-        if refused := self.faults.refusal(request.verb, request.target):
-            raise refused
+        alter, afterwards = self._planned(method.id, request)
         handler = HANDLERS.get(method.id)
         if handler is None:
             raise Refused(501, "notImplemented", f"{method.id} is not modelled by this emulator", front=True)
@@ -165,8 +168,10 @@ class Google:
             known(wanted, dict(method.response), method.schemas)
         content = body(method, request.body)
         call = Call(method, given, content, wanted, token, self.domain, self.faults, self.pages)
-        self._unchanged_since(call, request, handler)
+        self._unchanged_since(call, request)
         answer = handler(call)
+        if afterwards:
+            raise afterwards
         if answer is None:
             return Response(204)
         return _drawn(alter(answer) if alter else answer, method, request, call)
@@ -182,14 +187,21 @@ class Google:
         if says:
             raise errors.user_rate_limit()
 
-    def _planned_error(self, method: str, target: str) -> Alter | None:
-        """Raises the error that was planned for this call; or returns what is to be done to its answer."""
+    def _planned(self, method: str, request: Request) -> tuple[Alter | None, Refused | None]:
+        """What is to be done to the answer, and the error that takes its place. Raises the error that comes before."""
+        planned = self.faults.planned(method, unquote(request.target), drops=False)
+        error = planned if isinstance(planned, Refused) else self.faults.refusal(request.verb, request.target)
+        if error and not error.done:
+            raise error
+        return planned if callable(planned) else None, error
+
+    def _planned_error(self, method: str, target: str) -> None:
+        """Raises the error that was planned for a batch, or a token."""
         planned = self.faults.planned(method, unquote(target), drops=False)
         if isinstance(planned, Refused):
             raise planned
-        return planned if callable(planned) else None
 
-    def _unchanged_since(self, call: Call, request: Request, handler: Handler) -> None:
+    def _unchanged_since(self, call: Call, request: Request) -> None:
         """If-Match of a write, held against what a read would answer. Raises Refused (412)."""
         match = request.headers.get("if-match", "*")
         if call.method.verb not in {"PATCH", "PUT", "DELETE"} or match == "*":
@@ -216,7 +228,7 @@ def _drawn(answer: Answer, method: Method, request: Request, call: Call) -> Resp
 
 
 def _refusal(refused: Refused) -> Response:
-    return Response(refused.status, refused.body, JSON | refused.headers)
+    return Response(refused.status, refused.body, refused.headers)
 
 
 def _split(target: str) -> tuple[str, str]:
