@@ -4,6 +4,7 @@ import codecs
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from collima.core.model import Level
 from collima.core.ports import Id, Roster
@@ -27,6 +28,9 @@ class Known:
     written: frozenset[str] | None = None  # what its include file names; None: there is no such file
     junk: int = 0  # lines of that file that are no addresses
     fault: str = ""
+    ours: frozenset[str] = frozenset()
+    """Who is in by our source. As long as the list does not name it, those whom its other sources put in: that is what
+    our source is to take over."""
 
     @property
     def named(self) -> bool:
@@ -39,24 +43,16 @@ class Known:
         return self.config.others(self.file) if self.config else ()
 
     @property
-    def ours(self) -> frozenset[str]:
-        """Who is in by our source. As long as the list does not name it, those that its other sources put in: that is
-        what our source is to take over."""
-        included = self.rows.included
-        if not self.named or not self.others:
-            return frozenset(filter(_FIT.fullmatch, included))
-        label, written = self.name[:LABEL], self.written or frozenset()
-        return frozenset(a for a, of in included.items() if (of == label or a in written) and _FIT.fullmatch(a))
-
-    @property
     def pending(self) -> frozenset[str]:
         """Who is in the include file, and not in the list: Sympa's next include would put them in."""
-        return (self.written or frozenset()) - self.rows.included.keys() - self.excluded
+        if not self.written or self.written == self.ours:
+            return frozenset()
+        return self.written - self.rows.included.keys() - self.excluded
 
     @property
     def lost(self) -> int:
-        """Who is in by our source, and not in the include file: Sympa's next include would put them out."""
-        return len(self.ours - (self.written or frozenset()))
+        """How many are in by our source, and not in the include file: Sympa's next include would put them out."""
+        return 0 if self.written == self.ours else len(self.ours - (self.written or frozenset()))
 
 
 def known(
@@ -65,9 +61,17 @@ def known(
     if look.fault:
         return Known(name, file, fault=look.fault)
     config = parse(look.config) if look.config is not None else None
-    written, junk = addresses(look.file, identify) if look.file is not None else (None, 0)
     excluded = exclusions.of(name, config.family if config else "")
-    return Known(name, file, config, rows, excluded, written, junk)
+    written: frozenset[str] | None
+    ours = frozenset(filter(_FIT.fullmatch, rows.included))
+    if look.file == content(ours):  # the usual day
+        written, junk = ours, 0
+    else:
+        written, junk = addresses(look.file, identify) if look.file is not None else (None, 0)
+    if config and config.names(file) and config.others(file):
+        label = name[:LABEL]
+        ours = frozenset(a for a in ours if rows.included[a] == label or a in (written or ()))
+    return Known(name, file, config, rows, excluded, written, junk, ours=ours)
 
 
 def addresses(content: bytes, identify: Callable[[str], Id | None]) -> tuple[frozenset[str], int]:
@@ -129,7 +133,7 @@ def _findings(known: Known, config: Configuration) -> list[tuple[Level, str, str
 
 
 def _ids(addresses: Collection[str]) -> frozenset[Id]:
-    return frozenset(map(Id, addresses))
+    return cast(frozenset[Id], frozenset(addresses))  # an Id is its address
 
 
 Lists = Mapping[str, Known]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import InternalError
+from sqlalchemy.exc import DBAPIError
 
 from collima.core.errors import ConfigError, SourceError
 from collima.core.options import Secret
@@ -174,7 +174,7 @@ def test_nothing_is_written_to_the_database_even_by_one_who_may(place: Place, mo
     with (
         place.open(database=place.server.database.url("sympa")) as session,
         session.database.engine.connect() as connection,
-        pytest.raises(InternalError, match="READ ONLY"),
+        pytest.raises(DBAPIError, match="READ ONLY"),
     ):
         connection.exec_driver_sql("DELETE FROM subscriber_table")
 
