@@ -1,15 +1,18 @@
 """Programs of other systems, run without a shell: all that they print, or an error."""
 
+import contextlib
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from collima.core.errors import SourceError
 from collima.core.quantities import Duration
+from collima.core.stopping import undisturbed
 from collima.core.text import line
 
 MOST = 16 * 1024 * 1024
@@ -23,31 +26,51 @@ def output(command: Sequence[str], limit: Duration, **environment: str) -> str:
     is killed with all that it has started.
     """
     name = line(Path(command[0]).name, 60)
+    deadline = time.monotonic() + limit.seconds
     try:
-        process = subprocess.Popen(  # noqa: S603 - the configuration names it; it is no text for a shell
-            list(command),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
-        )
-    except (OSError, ValueError) as err:  # ValueError: a NUL in an argument
-        raise SourceError(f"{name} cannot be run: {getattr(err, 'strerror', None) or err}") from err
-    with process:
-        try:
-            printed, said = _drained(process, time.monotonic() + limit.seconds, name)
-            code = process.wait(limit.seconds)
-        except BaseException as err:
-            os.killpg(process.pid, signal.SIGKILL)  # not waited for yet, so the id is still its own
-            if isinstance(err, TimeoutError | subprocess.TimeoutExpired):
-                raise SourceError(f"{name} did not end within {limit}", transient=True) from err
-            raise
+        with _running(command, environment, name) as process:
+            printed, said = _drained(process, deadline, name)
+            code = process.wait(max(0.0, deadline - time.monotonic()))
+    except (TimeoutError, subprocess.TimeoutExpired) as err:
+        raise SourceError(f"{name} did not end within {limit}", transient=True) from err
     if code:
         how = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
         last = line(said.decode("utf-8", "replace").strip().rpartition("\n")[2], 200)
         raise SourceError(f"{name} {how}{f': {last}' if last else ''}", transient=True)
     return printed.decode("utf-8", "replace")
+
+
+@contextmanager
+def _running(command: Sequence[str], environment: Mapping[str, str], name: str) -> Iterator["subprocess.Popen[bytes]"]:
+    process = None
+    try:
+        with undisturbed():  # a stop waits until there is something to kill
+            process = subprocess.Popen(  # noqa: S603 - the configuration names it; it is no text for a shell
+                list(command),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**os.environ, "LC_ALL": "C.UTF-8", **environment},
+            )
+        yield process
+    except BaseException as err:
+        if process:
+            _kill(process)
+        elif isinstance(err, OSError | ValueError):  # ValueError: a NUL in an argument
+            raise SourceError(f"{name} cannot be run: {getattr(err, 'strerror', None) or err}") from err
+        raise
+    finally:
+        for stream in (process.stdout, process.stderr) if process else ():
+            if stream:
+                stream.close()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """What sudo started is not ours to kill, and what waits for a dead disk does not die: neither is waited for."""
+    with contextlib.suppress(ProcessLookupError, PermissionError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(5)
 
 
 def _drained(process: "subprocess.Popen[bytes]", deadline: float, name: str) -> tuple[bytes, bytes]:

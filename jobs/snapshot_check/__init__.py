@@ -11,7 +11,7 @@ from jobs.snapshot_check.options import Options
 class SnapshotCheck(Options):
     """Looks whether the snapshots of each volume are there: fresh, without holes, none too old, none in the future.
 
-    It changes nothing: what is wrong is a finding. See [snapshots](../snapshots.md).
+    It changes nothing: what is wrong is a finding. Recipes for storage systems are in docs/snapshots.md.
     """
 
     def bind(self, context: Context) -> Check:

@@ -26,12 +26,13 @@ class Slot:
 
 def slots(taken: Sequence[datetime], every: Duration, zone: tzinfo, most: int) -> list[Slot]:
     """From the newest on, to the oldest or to `most` of them. `taken`: in UTC, newest first, at least one."""
+    length = timedelta(seconds=every.seconds)
     first = last = taken[0]  # `first`: of the slot that `last` is in
     found = [Slot(first.astimezone(zone), found=True)]
     for moment in taken[1:]:
         holes = range(1, min(_steps(last, moment, every, zone), most))
         if holes or _is_next(first, last, moment, every, zone):
-            found += [Slot(found[-1].at - timedelta(seconds=n * every.seconds), found=False) for n in holes]
+            found += [Slot(last.astimezone(zone) - n * length, found=False) for n in holes]
             found.append(Slot(moment.astimezone(zone), found=True))
             first = moment
         if len(found) >= most:

@@ -89,7 +89,7 @@ class Boxes(HTMLParser):
 def test_the_boxes_of_a_mail_are_table_cells_that_need_no_pictures_and_no_colours() -> None:
     page = Boxes(part(received(checked()), "html"))
     assert page.pictures == 0
-    assert "".join(mark for mark, _, _ in page.boxes) == "■■■■XXX■■!■■■■■■■■■■■"
+    assert "".join(mark for mark, _, _ in page.boxes) == "✓✓✓✓XXX✓✓!✓✓✓✓✓✓✓✓✓✓✓"
     assert len({colour for mark, colour, _ in page.boxes}) == 3
     assert page.boxes[0][2] == "2026-11-18"
     html = part(received(checked()), "html")

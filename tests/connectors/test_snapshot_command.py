@@ -1,6 +1,5 @@
 """Kind `snapshot-command`."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from collima.core.errors import ConfigError, SourceError
 from collima.core.quantities import Duration
 from connectors.snapshot_command import Listing, SnapshotCommand
 from tests.contracts.snapshots import ROME, SnapshotsContract
+from tests.servers.processes import ends
 
 LINE = r"^(?P<volume>\S+)\s+(?P<time>\S+)$"
 ISO = "%Y-%m-%dT%H:%M:%S%z"
@@ -100,18 +100,6 @@ def test_a_command_that_is_not_there() -> None:
         SnapshotCommand(command=("/nowhere/snapshots",), pattern=LINE, time=ISO).open(),
     ):
         pass
-
-
-def ends(pid: int) -> bool:
-    """Whether a process is gone, or goes in the moments that a kill takes to arrive."""
-    for _ in range(200):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except OSError:
-            return True
-        time.sleep(0.01)
-    return False
 
 
 @pytest.mark.parametrize("end", ["wait", "exit 0", "exec >&- 2>&-; wait"])
