@@ -13,7 +13,7 @@ from collima.app import config as configuration
 from collima.app import wiring
 from collima.app.commands import as_json, command_line, load, opened
 from collima.app.config import Job
-from collima.app.logs import TEXT, Form
+from collima.app.logs import Form
 from collima.app.ping import Pings
 from collima.app.service import loaded
 from collima.app.service.bell import Bell
@@ -40,7 +40,7 @@ def serve(arguments: Namespace) -> int:
     with wiring.open_journal(first.config, command=command_line()) as journal:
         seams = Seams(pings=Pings)
         service = service_of(
-            journal, first, lambda: loaded.load(path), bell, seams, once=arguments.once, how=arguments.log
+            journal, first, lambda: loaded.load(path), bell, seams, RUN_JOB, arguments.log, once=arguments.once
         )
         chores = Chores(journal, lambda: service.config, wiring.utc_now, seams.deliver)
         serving = Serving(service, bell, chores, here())
@@ -59,10 +59,10 @@ def service_of(
     again: Callable[[], Loaded],
     bell: Bell,
     seams: Seams,
+    run_job: Sequence[str],
+    how: Form,
     *,
     once: bool = False,
-    run_job: Sequence[str] = RUN_JOB,
-    how: Form = TEXT,
 ) -> Service:
     """A service of this process. `run_job`: how a run is started; `how`: how it logs."""
     now = wiring.utc_now()

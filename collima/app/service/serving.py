@@ -90,12 +90,11 @@ class Serving:
 
     def _stop(self, signals: Signals) -> None:
         service = self.service
-        if not service.runs.running:
-            return
         service.stopping = True
-        grace = float(service.config.stop_grace.seconds)
-        log.info("stopping: %d runs have %s to end", len(service.runs.running), service.config.stop_grace)
         self.systemd.stopping(self._status())
+        grace = float(service.config.stop_grace.seconds)
+        if service.runs.running:
+            log.info("stopping: %d runs have %s to end", len(service.runs.running), service.config.stop_grace)
         begun, asked, told = service.steady(), signals.stops, False
         while service.runs.running:
             over = service.steady() - begun

@@ -1,0 +1,207 @@
+"""`collima serve` as a process, on one machine with SQLite, with runs that are processes."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from collima.state.slots import SlotRow
+from tests.app.service.real import Site, end, wait_for
+
+PID = "ps -o pgid= -p $$ | tr -d ' ' >> pids"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    made.close()
+
+
+def job(name: str, script: str, *, when: str = "manual", more: str = "") -> str:
+    return f"  {name}: {{kind: script, when: {when}, script: {json.dumps(script)}{more}}}"
+
+
+def due_now(site: Site, *jobs: str) -> None:
+    """They are due, as if by their schedule."""
+    with site.journal as journal:
+        journal.slots.claim([SlotRow(job, site.now(), "waiting") for job in jobs])
+
+
+def test_a_job_runs_when_it_is_due_with_its_log_and_the_hash_of_the_schedule(site: Site) -> None:
+    hour = site.just_before("a")
+    site.write(job("a", "echo on the way; while [ ! -e go ]; do sleep 0.05; done; echo done", when='"0 * * * *"'))
+    service = site.serve()
+    run = wait_for(lambda: (slot := site.slot("a")) and slot.run)
+    wait_for(lambda: "on the way" in site.run("collima", "log", run[:20]).stdout)
+    (site.folder / "go").touch()
+    wait_for(lambda: site.is_("a", "ended"))
+    (row,) = site.history()
+    assert (row.id, row.state, row.slot) == (run, "in-sync", int(hour.timestamp() * 1_000_000))
+    assert site.run("collima", "log", run).stdout.startswith("on the way\ndone\n")
+    said = json.loads(site.run("collima", "log", run, "--json").stdout)
+    assert (said["state"], said["size"]) == ("in-sync", len(said["text"]))
+    with site.journal as journal:
+        (serving,) = journal.services.open()
+    assert serving.config == row.config
+    assert end(service) == 0
+    with site.journal as journal:
+        assert journal.services.open() == ()
+
+
+def test_a_run_goes_by_what_the_service_has_loaded_until_it_is_told_to_reload(site: Site) -> None:
+    site.write(job("a", "echo old >> effects"))
+    service = site.serve()
+    site.write(job("a", "echo new >> effects"))
+    due_now(site, "a")
+    wait_for(lambda: site.is_("a", "ended"))
+    site.file.unlink()
+    due_now(site, "a")
+    wait_for(lambda: len(site.effects()) == 2 and site.is_("a", "ended"))
+    assert site.effects() == ["old", "old"]
+    site.write(job("a", "x") + "\n  b: {kind: scrypt, when: manual}")
+    refused = site.run("collima", "reload")
+    assert refused.returncode == 2
+    assert "unknown kind 'scrypt', did you mean 'script'?" in refused.stderr
+    service.send_signal(signal.SIGHUP)
+    wait_for(lambda: "the schedule stays as it was" in site.log())
+    site.write(job("a", "echo new >> effects"))
+    answer = site.run("collima", "reload")
+    assert answer.returncode == 0, answer.stderr
+    assert f"process {service.pid}: runs " in answer.stdout
+    due_now(site, "a")
+    wait_for(lambda: len(site.effects()) == 3)
+    assert site.effects()[2] == "new"
+
+
+def test_reload_without_a_service_says_so(site: Site) -> None:
+    site.write(job("a", ""))
+    done = site.run("collima", "reload")
+    assert done.returncode == 2
+    assert "no service runs on this machine" in done.stderr
+
+
+def test_a_stop_waits_for_runs_that_end_in_time_and_starts_nothing_more(site: Site) -> None:
+    site.write(job("a", "touch begun; sleep 1; echo a >> effects") + "\n" + job("b", "echo b >> effects"), "workers: 1")
+    due_now(site, "a", "b")
+    service = site.serve()
+    wait_for((site.folder / "begun").exists)
+    assert end(service) == 0
+    assert site.effects() == ["a"]
+    assert (site.is_("a", "ended"), site.is_("b", "waiting")) == (True, True)
+
+
+def test_after_stop_grace_runs_are_stopped_cleanly_and_taken_up_again_on_the_next_start(site: Site) -> None:
+    site.write(job("a", "echo begun >> effects; [ $(grep -c begun effects) = 2 ] || sleep 60"), "stop-grace: 1 second")
+    due_now(site, "a")
+    service = site.serve()
+    wait_for(site.effects)
+    wait_for(lambda: (slot := site.slot("a")) and slot.run)
+    assert end(service) == 0
+    slot = site.slot("a")
+    assert slot is not None
+    assert (slot.state, slot.tries, slot.takeovers) == ("waiting", 0, 0)
+    site.serve()
+    wait_for(lambda: site.is_("a", "ended"))
+    assert [row.state for row in site.history()] == ["in-sync", "failed"]
+    assert site.effects() == ["begun", "begun"]
+
+
+def test_a_second_signal_does_not_wait_for_the_grace(site: Site) -> None:
+    site.write(job("a", "touch begun; sleep 60"), "stop-grace: 1 hour")
+    due_now(site, "a")
+    service = site.serve()
+    wait_for((site.folder / "begun").exists)
+    service.send_signal(signal.SIGTERM)
+    wait_for(lambda: "stopping: 1 runs" in site.log())
+    assert end(service, signal.SIGINT) == 0
+
+
+def test_a_run_outlives_kill_9_of_its_service_and_the_next_one_settles_it(site: Site) -> None:
+    site.write(job("a", f"{PID}; touch begun; while [ ! -e go ]; do sleep 0.05; done; echo a >> effects"))
+    due_now(site, "a")
+    service = site.serve()
+    wait_for((site.folder / "begun").exists)
+    end(service, signal.SIGKILL)
+    site.serve()
+    wait_for(lambda: "is watched from here" in site.log())
+    (site.folder / "go").touch()
+    wait_for(lambda: site.is_("a", "ended"))
+    assert (site.effects(), [row.state for row in site.history()]) == (["a"], ["in-sync"])
+
+
+def test_kill_9_of_a_run_is_taken_over_once(site: Site) -> None:
+    site.write(job("a", f"{PID}; echo a >> effects; sleep 60"))
+    due_now(site, "a")
+    site.serve()
+    for attempt in (1, 2):
+        wait_for(lambda attempt=attempt: len(site.effects()) == attempt)
+        os.killpg(int(site.effects("pids")[-1]), signal.SIGKILL)
+    wait_for(lambda: site.is_("a", "ended"))
+    slot = site.slot("a")
+    assert slot is not None
+    assert slot.cause.endswith("died, as the one before")
+    assert [(row.state, row.cause) for row in site.history()] == [("failed", "killed")] * 2
+
+
+def test_a_time_limit_is_kept_also_for_a_run_whose_service_was_killed(site: Site) -> None:
+    site.write(job("a", f"{PID}; touch begun; sleep 60", more=", time-limit: 5 seconds"))
+    due_now(site, "a")
+    service = site.serve()
+    wait_for((site.folder / "begun").exists)
+    end(service, signal.SIGKILL)
+    site.serve()
+    wait_for(lambda: site.is_("a", "ended"))
+    (row,) = site.history()
+    assert (row.state, row.cause) == ("failed", "stopped after its time-limit of 5 seconds")
+
+
+def test_what_is_misconfigured_is_in_the_history_with_its_reason(site: Site) -> None:
+    site.write(job("a", "", more=", freeze: {calendar: none.ics}"))
+    due_now(site, "a")
+    site.serve()
+    wait_for(lambda: site.is_("a", "ended"))
+    (row,) = site.history()
+    assert row.state == "failed"
+    assert "none.ics" in row.cause or "calendar" in row.cause
+
+
+def test_once_runs_what_is_due_to_its_end_and_no_more(site: Site) -> None:
+    site.write("\n".join(job(name, f"echo {name} >> effects", when='"0 * * * *"') for name in "abc"), "workers: 2")
+    site.just_before("a", "b", "c")
+    site.shift += timedelta(minutes=10).total_seconds()
+    assert site.run("collima", "serve", "--once").returncode == 0
+    assert sorted(site.effects()) == ["a", "b", "c"]
+    assert site.run("collima", "serve", "--once").returncode == 0
+    assert len(site.effects()) == 3
+    with site.journal as journal:
+        assert journal.services.open() == ()
+
+
+def test_the_supervisor_hears_that_it_is_ready_that_it_lives_that_it_reloads_and_that_it_stops(site: Site) -> None:
+    site.write(job("a", "touch begun; sleep 0.5"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(site.folder / "notify"))
+        supervisor.settimeout(30)
+
+        def heard(line: str) -> None:
+            while line not in supervisor.recv(4096).decode().split("\n"):
+                pass
+
+        due_now(site, "a")
+        service = site.start("collima", "serve", NOTIFY_SOCKET=str(site.folder / "notify"), WATCHDOG_USEC="400000")
+        heard("READY=1")
+        for _ in range(3):
+            heard("WATCHDOG=1")
+        service.send_signal(signal.SIGHUP)
+        heard("RELOADING=1")
+        heard("READY=1")
+        wait_for((site.folder / "begun").exists)
+        service.send_signal(signal.SIGTERM)
+        heard("STOPPING=1")
+        assert service.wait(30) == 0
