@@ -25,6 +25,7 @@ from collima.app.when import following
 from collima.state import SqlJournal
 from collima.state.archive import WELL, RunRow
 
+JOB = "collima_job"  # not `job`: Prometheus gives each sample one of that name, its own
 STATES = (*WELL, "partial", "failed")
 LEVELS = ("info", "warning", "critical")
 MAILS = ("planned", "sending", "sent", "failed", "unknown")
@@ -86,13 +87,13 @@ def _runs(standing: Standing) -> Iterator[GaugeMetricFamily]:
     ended = {(one.job.name,): one.runs.ended for one in standing.jobs if one.runs.ended}
     good = {(one.job.name,): one.runs.well for one in standing.jobs if one.runs.well}
     states = {(*job, state): run.state == state for job, run in ended.items() for state in STATES}
-    yield _gauge("last_run_state", "1 for the state of the last run, else 0", states, "job", "state")
+    yield _gauge("last_run_state", "1 for the state of the last run, else 0", states, JOB, "state")
     started = {job: run.started.timestamp() for job, run in ended.items()}
-    yield _gauge("last_run_timestamp_seconds", "When the last run that has ended was started", started, "job")
+    yield _gauge("last_run_timestamp_seconds", "When the last run that has ended was started", started, JOB)
     seconds = {job: _seconds(run) for job, run in ended.items()}
-    yield _gauge("last_run_duration_seconds", "How long it took", seconds, "job")
+    yield _gauge("last_run_duration_seconds", "How long it took", seconds, JOB)
     well = {job: (run.ended or run.started).timestamp() for job, run in good.items()}
-    yield _gauge("last_success_timestamp_seconds", "When the last run in which nothing failed ended", well, "job")
+    yield _gauge("last_success_timestamp_seconds", "When the last run in which nothing failed ended", well, JOB)
 
 
 def _documents(standing: Standing) -> Iterator[GaugeMetricFamily]:
@@ -117,31 +118,31 @@ def _documents(standing: Standing) -> Iterator[GaugeMetricFamily]:
         if not document["verbs"]:
             found |= {(job, subject["name"]): subject["size"] for subject in document["subjects"]}
             expected |= {(job, subject["name"]): subject["wanted"] for subject in document["subjects"]}
-    yield _gauge("last_run_changes", "Changes that the last run made", changes, "job", "verb")
-    yield _gauge("last_run_subjects", "Lists, accounts, volumes of the last run, by state", subjects, "job", "state")
-    yield _gauge("last_run_findings", "Findings of the last run", findings, "job", "level")
-    yield _gauge("last_run_source_entries", "Entries that the last run read", entries, "job", "connector")
-    yield _gauge("snapshots", "Snapshots of a volume that the last run found", found, "job", "volume")
-    yield _gauge("snapshots_expected", "Snapshots that should be there", expected, "job", "volume")
+    yield _gauge("last_run_changes", "Changes that the last run made", changes, JOB, "verb")
+    yield _gauge("last_run_subjects", "Lists, accounts, volumes of the last run, by state", subjects, JOB, "state")
+    yield _gauge("last_run_findings", "Findings of the last run", findings, JOB, "level")
+    yield _gauge("last_run_source_entries", "Entries that the last run read", entries, JOB, "connector")
+    yield _gauge("snapshots", "Snapshots of a volume that the last run found", found, JOB, "volume")
+    yield _gauge("snapshots_expected", "Snapshots that should be there", expected, JOB, "volume")
 
 
 def _jobs(standing: Standing) -> Iterator[GaugeMetricFamily]:
     running = {(one.job.name,): one.runs.running is not None for one in standing.jobs}
-    yield _gauge("job_running", "1 while a run is under way", running, "job")
+    yield _gauge("job_running", "1 while a run is under way", running, JOB)
     paused = {(one.job.name,): one.pause is not None for one in standing.jobs}
-    yield _gauge("job_paused", "1 while the job is paused", paused, "job")
+    yield _gauge("job_paused", "1 while the job is paused", paused, JOB)
     coming = {
         (one.job.name,): due.timestamp()
         for one in standing.jobs
         if (due := following(one.job.when, standing.timezone, standing.now))
     }
-    yield _gauge("next_run_timestamp_seconds", "When the job is due next", coming, "job")
+    yield _gauge("next_run_timestamp_seconds", "When the job is due next", coming, JOB)
     held = {(one.job.name,): sum(hold.keys for hold in one.holds) for one in standing.jobs}
-    yield _gauge("held_changes", "Changes that wait for a person", held, "job")
+    yield _gauge("held_changes", "Changes that wait for a person", held, JOB)
     since = {(one.job.name,): min(hold.since for hold in one.holds).timestamp() for one in standing.jobs if one.holds}
-    yield _gauge("held_since_timestamp_seconds", "Since when the oldest of them waits", since, "job")
+    yield _gauge("held_since_timestamp_seconds", "Since when the oldest of them waits", since, JOB)
     missed = {(one.job.name,): standing.missed.get(one.job.name, 0) for one in standing.jobs}
-    yield _gauge("slots_missed", "Runs on record that were due and missed", missed, "job")
+    yield _gauge("slots_missed", "Runs on record that were due and missed", missed, JOB)
 
 
 def _mails(standing: Standing) -> Iterator[GaugeMetricFamily]:

@@ -64,7 +64,7 @@ def figures(site: Watched) -> dict[tuple[str, ...], float]:
 
 
 def _values(labels: Mapping[str, str]) -> list[str]:
-    return [labels[name] for name in sorted(labels, key=lambda name: (name != "job", name))]
+    return [labels[name] for name in sorted(labels, key=lambda name: (name != metrics.JOB, name))]
 
 
 def test_each_figure_has_its_name_and_is_told_in_the_documentation(site: Watched) -> None:
@@ -170,10 +170,10 @@ def test_the_service_writes_the_file_where_it_is_configured_and_not_at_every_tic
         chores.once()
         site.run()
         chores.once()
-        assert b'collima_last_run_timestamp_seconds{job="lists"}' not in path.read_bytes()
+        assert b'collima_last_run_timestamp_seconds{collima_job="lists"}' not in path.read_bytes()
         site.later(seconds=12)
         chores.once()
-        assert b'collima_last_run_timestamp_seconds{job="lists"}' in path.read_bytes()
+        assert b'collima_last_run_timestamp_seconds{collima_job="lists"}' in path.read_bytes()
         path.unlink()
         site.later(days=-1)  # the clock is set back
         chores.once()
