@@ -44,7 +44,10 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="google-") as temporary,
         emulator(asked.folder or Path(temporary), domain, clock=time.time, faults=Faults()) as running,
     ):
-        configure(running.google, asked.faults)
+        try:
+            configure(running.google, asked.faults)
+        except ValueError as error:
+            parser.error(str(error))
         told = {
             "url": running.url,
             "key-file": str(running.key_file),
