@@ -37,6 +37,15 @@ _FORMS = (  # the more exact first
     N_("%(count)s of our own addresses in `also` belong to nobody in `among` any more"),
     N_("%(count)s addresses in `also` have no account at the target"),
     N_("%(count)s people are not added: %(reasons)s"),
+    N_("%(count)s members came by hand, and no filter finds them: kept"),
+    N_("%(count)s members came by hand and belong to nobody in `among` any more: they stay for ever"),
+    N_("its configuration does not name its include file: write `%(line)s` into it, in place of %(sources)s"),
+    N_("its configuration does not name its include file: write `%(line)s` into it"),
+    N_("it has other sources: take %(sources)s out, and leave `%(line)s` alone"),
+    N_("%(count)s of its %(size)s members are not in its include file: who changes it?"),
+    N_("%(count)s lines of its include file are no addresses: who changes it?"),
+    N_("its status is %(status)s: open it, or take it out here"),
+    N_("its source at the target is still not as it should be: can it be written?"),
     N_(
         "no stanza names it any more (since %(day)s): kept as it is. Name it again, write `renamed: %(pair)s`, or run "
         "`collima retire %(name)s`"
