@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from email.message import EmailMessage
-from typing import Any, NewType, Protocol, TypeVar, runtime_checkable
+from typing import Any, Literal, NewType, Protocol, TypeVar, runtime_checkable
 
 from collima.core.model import Change, Finding, Key, Level, Outcome, Plan, Reading
 from collima.core.options import Guard
@@ -144,6 +144,47 @@ class Adoptable(Protocol):
 
     def renaming(self, old: str, new: str) -> Sequence[Step]:
         """Pure. What a person does at the target when a roster gets another name."""
+
+
+# ---- targets that hold accounts
+
+AccountState = Literal["active", "suspended", "archived"]
+Turn = Literal["suspend", "reactivate", "archive", "delete", "undelete"]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account as the target has it now."""
+
+    id: Id  # the target's own, never given again: an address may go to another person
+    address: str  # primary, lower-cased
+    state: AccountState
+    aliases: frozenset[str] = frozenset()
+    megabytes: int | None = None  # that it occupies; None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """The outcome of one turn; `error` empty: it is so now."""
+
+    account: Id
+    turn: Turn
+    error: str = ""
+    transient: bool = False
+
+
+class Accounts(Protocol):
+    """A live session on a target that holds accounts. Complete or SourceError."""
+
+    @property
+    def immediate(self) -> bool:
+        """Whether a read right after a change tells the truth, so that verifying means something."""
+
+    def accounts(self) -> Mapping[Id, Account]:
+        """Every account that is not deleted."""
+
+    def turn(self, turns: Sequence[tuple[Id, Turn]]) -> Iterator[Turned]:
+        """One Turned for each, in any order; doing one twice does no harm. Never raises for one account's sake."""
 
 
 class Mail(Protocol):
