@@ -1,3 +1,3 @@
 """Collima keeps lists, groups, accounts and copies of mail lined up with the directory."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
