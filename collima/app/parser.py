@@ -77,6 +77,7 @@ def main() -> argparse.ArgumentParser:
     status.add_argument(
         "--silence", metavar="MINUTES", type=_count, default=5, help="for so long the scheduler may be silent (5)"
     )
+    status.add_argument("--cron", action="store_true", help="cron starts the runs: judge only them, and no scheduler")
     status.add_argument(
         "--munin",
         metavar="WORD",

@@ -5,7 +5,7 @@ no `|` anywhere else.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
 
@@ -85,8 +85,10 @@ def unreachable(why: str) -> Status:
     return Status(Level.CRITICAL, _said(why))
 
 
-def judge(standing: Standing, *, silence: timedelta = SILENCE) -> Status:
-    """`silence`: for so long the scheduler may have been quiet."""
+def judge(standing: Standing, *, silence: timedelta = SILENCE, cron: bool = False) -> Status:
+    """`silence`: for so long the scheduler may have been quiet. `cron`: none is wanted, only runs are judged."""
+    if cron:
+        standing = replace(standing, service=None, alive=())
     jobs = tuple(_job(one, standing) for one in standing.jobs)
     volumes = tuple(volume for one in standing.jobs for volume in _volumes(one))
     lines = (_scheduler(standing, silence), *jobs, *volumes, _mails(standing))
@@ -110,7 +112,7 @@ def _scheduler(standing: Standing, silence: timedelta) -> Line:
 def _ticking(standing: Standing, silence: timedelta) -> tuple[Level, str]:
     newest, alive = standing.service, standing.alive
     if newest is None:
-        return Level.OK, "none has ever run with this state: only runs are judged"
+        return Level.OK, "there is none: only runs are judged"
     ago = _long(standing.now - newest.tick)
     if standing.now - newest.tick > silence:
         how = "was stopped" if newest.stopped else "is silent"
@@ -175,6 +177,8 @@ def _never(one: JobStanding, standing: Standing) -> tuple[Level, str]:
 def _slot(one: JobStanding, standing: Standing) -> tuple[Level, str]:
     """What became of the moment when it was due last."""
     slot, now = one.slot, standing.now
+    if standing.service is None:
+        return Level.OK, ""
     if one.unclaimed and now > start(one.job, one.unclaimed) + LATE:
         return Level.WARNING, f"late, due {_at(standing, one.unclaimed)}"
     if slot is None:

@@ -43,7 +43,7 @@ def test_runs_that_went_well_are_ok_and_the_first_line_counts_what_is_in_order(s
         "hold_age=0s;86400;;0 mails=0;;;0 mail_age=0s;3600;;0 mails_failed=0;0;;0"
     )
     assert str(status).splitlines()[1:] == [
-        "[OK] scheduler: none has ever run with this state: only runs are judged",
+        "[OK] scheduler: there is none: only runs are judged",
         "[OK] job lists: changed 2026-11-24 05:35",
         "[OK] job by-hand: never run, only by hand",
         "[OK] mail: 0 to go",
@@ -170,6 +170,15 @@ def test_a_scheduler_that_was_stopped_is_critical_too_and_said_to_be(site: Watch
     assert site.line("scheduler").text.startswith("was stopped, its last decision was 3 hours ago")
 
 
+def test_a_scheduler_that_was_given_up_for_cron_is_not_asked_for(site: Watched) -> None:
+    site.service()
+    site.slot("waiting")
+    site.later(days=3)
+    site.run()
+    assert site.status().level is Level.CRITICAL
+    assert judge(site.standing(), cron=True).level is Level.OK
+
+
 def test_a_clock_that_was_set_back_is_no_silence(site: Watched) -> None:
     site.service()
     site.later(hours=-1)
@@ -253,7 +262,6 @@ def test_a_slot_that_is_over_says_nothing(site: Watched, state: str) -> None:
     seen_earlier(site)
     site.slot(state)
     site.later(hours=6)
-    site.service("s2")
     assert site.line("job", "lists").level is Level.OK
 
 

@@ -42,7 +42,7 @@ def _look(arguments: Namespace) -> tuple[Standing | None, Status]:
                 except StateError as err:
                     return None, unknown(str(err))
             found = standing.read(config, journal, wiring.utc_now())
-        return found, judge(found, silence=timedelta(minutes=arguments.silence))
+        return found, judge(found, silence=timedelta(minutes=arguments.silence), cron=arguments.cron)
     except ConfigError as err:
         return None, unknown(str(err))
     except StateError as err:
