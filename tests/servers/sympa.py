@@ -286,12 +286,14 @@ def sympa(server: MariaDB, settings: Mapping[str, str] | None = None, *, below: 
         folder.chmod(0o755)
         _files(folder, server.port, settings or {})
         server.query(f"CREATE DATABASE {DATABASE} CHARACTER SET utf8mb4")
-        for user, password, rights in ((OWNER, OWNER_PASSWORD, "ALL"), (READER, READER_PASSWORD, "SELECT")):
+        for user, password in ((OWNER, OWNER_PASSWORD), (READER, READER_PASSWORD)):
             server.query(f"CREATE USER {user}@'127.0.0.1' IDENTIFIED BY '{password}'")
-            server.query(f"GRANT {rights} ON {DATABASE}.* TO {user}@'127.0.0.1'")
+        server.query(f"GRANT ALL ON {DATABASE}.* TO {OWNER}@'127.0.0.1'")
         _own(folder)
         running = Sympa(folder, server)
         running.run("check")  # makes the tables
+        for table in ("subscriber_table", "exclusion_table"):  # the rights of docs/rights.md
+            server.query(f"GRANT SELECT ON {DATABASE}.{table} TO {READER}@'127.0.0.1'")
         version = running.run("version").split()[1]
         (folder / "etc" / "data_structure.version").write_text(f"{version}\n")
         _own(folder)
