@@ -1,9 +1,11 @@
-"""`make bench`: the three figures, each against its limit. Ends with 0 when all could be measured, met or not.
+"""`make bench`: the figures, each against its limit. Ends with 0 when all could be measured, met or not.
 
 1. Reading 43,200 people × 12 attributes over LDAP into a snapshot, against `ldapsearch` for the same query.
 2. The whole process `run-job --plan` for those people and 267 lists that are in-sync, against that `ldapsearch`.
 3. The whole process `run-job --plan` for 1,000,000 people from LDIF and 267 lists that are in-sync, against 100,000;
    and the peak of its memory.
+4. Sympa's own include of 250 lists, of which none or ten change, against the whole process `run-job`; and the first
+   fill of a list of 20,000 (`bench.sympa`).
 """
 
 import argparse
@@ -11,10 +13,10 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from bench.clock import Child, Unmeasured, child, medians
+from bench import sympa
+from bench.clock import Child, Figure, Unmeasured, child, medians
 from bench.read import ATTRIBUTES, PEOPLE, VARIABLE
 from examples.campus import campus, schedule
 from tests.servers.slapd import READER, READER_PASSWORD, SUFFIX, Slapd, slapd
@@ -23,20 +25,6 @@ JOB = "sympa-lists"
 ROSTERS = 267
 GIB = 2**30
 BIN = Path(sys.executable).parent
-
-
-@dataclass(frozen=True)
-class Figure:
-    name: str
-    measured: float
-    limit: float
-    unit: str
-    how: str
-
-    def __str__(self) -> str:
-        verdict = "met" if self.measured <= self.limit else "NOT MET"
-        against = f"{self.measured:5.2f} {self.unit:3} limit {self.limit:4} {self.unit:3}"
-        return f"{self.name:30} {against} {verdict:7} {self.how}"
 
 
 def over_ldap(people: int, rounds: int) -> Iterator[Figure]:
@@ -111,17 +99,20 @@ def _in_sync(folder: Path, source: str, environment: dict[str, str] | None = Non
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the three figures.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measures the figures.")
     parser.add_argument("--people", type=int, default=43_200, help="behind LDAP (default: %(default)s)")
     parser.add_argument("--scale", type=int, default=100_000, help="in the smaller LDIF; the bigger has ten times more")
+    parser.add_argument("--lists", type=int, default=250, help="of Sympa (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each (default: %(default)s)")
-    parser.add_argument("--only", choices=("ldap", "ldif"))
+    parser.add_argument("--only", choices=("ldap", "ldif", "sympa"))
     given = parser.parse_args(arguments)
     try:
-        if given.only != "ldif":
+        if given.only in (None, "ldap"):
             _print(over_ldap(given.people, given.rounds))
-        if given.only != "ldap":
+        if given.only in (None, "ldif"):
             _print(from_ldif(given.scale, 10 * given.scale, max(1, given.rounds // 2)))
+        if given.only in (None, "sympa"):
+            _print(sympa.figures(given.lists, max(1, given.rounds // 2)))
     except Unmeasured as err:
         sys.exit(f"could not measure: {err}")
 

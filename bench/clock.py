@@ -1,4 +1,4 @@
-"""Measuring child processes: wall time, peak memory, and medians of alternating runs."""
+"""Measuring child processes: wall time, peak memory, medians of alternating runs; and a figure against its limit."""
 
 import os
 import statistics
@@ -11,6 +11,22 @@ from pathlib import Path
 
 class Unmeasured(Exception):
     """A measured command did not do what was to be measured."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    name: str
+    measured: float
+    limit: float
+    unit: str
+    how: str
+    at_least: bool = False  # the limit is the least that is wanted, not the most
+
+    def __str__(self) -> str:
+        met = self.measured >= self.limit if self.at_least else self.measured <= self.limit
+        word = "least" if self.at_least else "limit"
+        against = f"{self.measured:5.2f} {self.unit:3} {word} {self.limit:4} {self.unit:3}"
+        return f"{self.name:30} {against} {'met' if met else 'NOT MET':7} {self.how}"
 
 
 @dataclass(frozen=True)
