@@ -31,7 +31,7 @@ def wait_for(what: Callable[[], T], seconds: float = 20) -> T:
     while time.monotonic() < until:
         if found := what():
             return found
-        time.sleep(0.05)
+        time.sleep(0.1)
     pytest.fail(f"waited {seconds} seconds in vain")
 
 
@@ -45,6 +45,7 @@ class Site:
     lease: float = 3.0
     shift: float = 0.0
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _opened: SqlJournal | None = None
 
     def __post_init__(self) -> None:
         self.state = self.state or f"sqlite:///{self.folder}/collima.db"
@@ -64,8 +65,7 @@ class Site:
         real = datetime.now(UTC)
         hour = real.replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
         self.shift = (hour - timedelta(seconds=2) - real).total_seconds()
-        with self.journal as journal:
-            journal.slots.first_seen(dict.fromkeys(jobs, "0 * * * * Europe/Rome"))
+        self.journal.slots.first_seen(dict.fromkeys(jobs, "0 * * * * Europe/Rome"))
         return hour
 
     def now(self) -> datetime:
@@ -112,20 +112,20 @@ class Site:
 
     @property
     def journal(self) -> SqlJournal:
-        """A new one each time, seen from a machine that has no service."""
-        return open_state(self.state, now=self.now, host="observer", password=self.password)
+        """Seen from a machine that has no service."""
+        if self._opened is None:
+            self._opened = open_state(self.state, now=self.now, host="observer", password=self.password)
+        return self._opened
 
     def slot(self, job: str) -> SlotRow | None:
-        with self.journal as journal:
-            return journal.slots.newest(job)
+        return self.journal.slots.newest(job)
 
     def is_(self, job: str, state: str) -> bool:
         slot = self.slot(job)
         return slot is not None and slot.state == state
 
     def history(self, job: str = "") -> list[RunRow]:
-        with self.journal as journal:
-            return list(journal.archive.history(job))
+        return list(self.journal.archive.history(job))
 
     def effects(self, name: str = "effects") -> list[str]:
         """The lines that scripts have written."""
@@ -133,6 +133,8 @@ class Site:
         return file.read_text().split() if file.exists() else []
 
     def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
         for process in self.started:
             if process.poll() is None:
                 process.kill()

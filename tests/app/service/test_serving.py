@@ -29,8 +29,7 @@ def job(name: str, script: str, *, when: str = "manual", more: str = "") -> str:
 
 def due_now(site: Site, *jobs: str) -> None:
     """They are due, as if by their schedule."""
-    with site.journal as journal:
-        journal.slots.claim([SlotRow(job, site.now(), "waiting") for job in jobs])
+    site.journal.slots.claim([SlotRow(job, site.now(), "waiting") for job in jobs])
 
 
 def test_a_job_runs_when_it_is_due_with_its_log_and_the_hash_of_the_schedule(site: Site) -> None:
@@ -46,12 +45,10 @@ def test_a_job_runs_when_it_is_due_with_its_log_and_the_hash_of_the_schedule(sit
     assert site.run("collima", "log", run).stdout.startswith("on the way\ndone\n")
     said = json.loads(site.run("collima", "log", run, "--json").stdout)
     assert (said["state"], said["size"]) == ("in-sync", len(said["text"]))
-    with site.journal as journal:
-        (serving,) = journal.services.open()
+    (serving,) = site.journal.services.open()
     assert serving.config == row.config
     assert end(service) == 0
-    with site.journal as journal:
-        assert journal.services.open() == ()
+    assert site.journal.services.open() == ()
 
 
 def test_a_run_goes_by_what_the_service_has_loaded_until_it_is_told_to_reload(site: Site) -> None:
@@ -179,8 +176,7 @@ def test_once_runs_what_is_due_to_its_end_and_no_more(site: Site) -> None:
     assert sorted(site.effects()) == ["a", "b", "c"]
     assert site.run("collima", "serve", "--once").returncode == 0
     assert len(site.effects()) == 3
-    with site.journal as journal:
-        assert journal.services.open() == ()
+    assert site.journal.services.open() == ()
 
 
 def test_the_supervisor_hears_that_it_is_ready_that_it_lives_that_it_reloads_and_that_it_stops(site: Site) -> None:
