@@ -26,9 +26,27 @@ class Commands:
     def show(self, run: str) -> str:
         return self._line("collima", "show", run)
 
-    def approve(self, job: str, fingerprint: str) -> str:
+    def approve(self, job: str, *fingerprints: str) -> str:
         words = ("collima", "undo", self.undoes) if self.undoes else ("run-job", job)
-        return f"{self._line(*words, '--approve', fingerprint)} {REASON}"
+        return f"{self._line(*words, '--approve', *fingerprints)} {REASON}"
+
+    def pause(self, job: str) -> str:
+        return f"{self._line('collima', 'pause', job, '--until', '2 days')} {REASON}"
+
+    def run(self, job: str) -> str:
+        return self._line("run-job", job)
+
+    def holds(self) -> str:
+        return self._line("collima", "holds")
+
+    def history(self, job: str) -> str:
+        return self._line("collima", "history", job)
+
+    def check(self) -> str:
+        return self._line("collima", "check")
+
+    def status(self) -> str:
+        return self._line("collima", "status")
 
     def _line(self, *words: str) -> str:
         return shlex.join([*words, *(["--config", self.config] if self.config else [])])

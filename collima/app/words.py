@@ -6,6 +6,7 @@ filters and runbooks hold. Findings and reasons, which the jobs and the guard wr
 
 import gettext
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -80,6 +81,18 @@ class Words:
     def _count(self, table: Mapping[str, tuple[str, str]], verb: str, count: int) -> str:
         return self.catalog.ngettext(*table[verb], count) % count if verb in table else f"{count} × {verb}"
 
+    def span(self, length: timedelta) -> str:
+        """`3 days 2 hours`: its two largest units, from minutes on."""
+        ngettext = self.catalog.ngettext
+        minutes = max(0, round(length.total_seconds() / 60))
+        days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+        told = [
+            ngettext("%d day", "%d days", days) % days if days else "",
+            ngettext("%d hour", "%d hours", hours) % hours if hours else "",
+            ngettext("%d minute", "%d minutes", minutes) % minutes if minutes and not days else "",
+        ]
+        return " ".join(filter(None, told)) or ngettext("%d minute", "%d minutes", 1) % 1
+
     def subjects(self, result: Result, count: int) -> str:
         """`4 lists`; what nothing is ever done to is a volume, and all else is called a subject."""
         ngettext = self.catalog.ngettext
@@ -120,12 +133,15 @@ class Words:
             case "in-sync":
                 return gettext("nothing to do") if result.verbs else gettext("all is well")
             case "partial":
-                return ": ".join(filter(None, [self.failed(result), discreet(line(result.cause))]))
+                return ": ".join(filter(None, [self.failed(result), self._said(result)]))
             case "busy":
-                return discreet(line(result.cause)) or gettext("another run has it")
+                return self._said(result) or gettext("another run has it")
             case "missed":
-                return discreet(line(result.cause)) or gettext("it did not run in its time")
-        return discreet(line(result.cause)) or self.failed(result)
+                return self._said(result) or gettext("it did not run in its time")
+        return self._said(result) or self.failed(result)
+
+    def _said(self, result: Result) -> str:
+        return discreet(line(self.phrase(result.cause)))
 
     def failed(self, result: Result) -> str:
         """`2 of 240 lists failed`."""

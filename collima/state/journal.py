@@ -15,6 +15,7 @@ from collima.core.errors import Busy, CollimaError, ConfigError, StateError, Sto
 from collima.core.model import Key
 from collima.core.ports import Clock, Owned
 from collima.state import changes, locks, marks, people, retention, rosters
+from collima.state.alerts import Alerts
 from collima.state.archive import Archive
 from collima.state.clock import micros, moment, stamp
 from collima.state.database import Database
@@ -25,6 +26,7 @@ from collima.state.logs import Logs
 from collima.state.outbox import Outbox
 from collima.state.pauses import Pauses
 from collima.state.people import Traces
+from collima.state.recent import Recent
 from collima.state.record import SqlRecord
 from collima.state.relays import Relays
 from collima.state.services import Services
@@ -74,6 +76,14 @@ class SqlJournal:
     @property
     def logs(self) -> Logs:
         return Logs(self.database)
+
+    @property
+    def recent(self) -> Recent:
+        return Recent(self.database)
+
+    @property
+    def alerts(self) -> Alerts:
+        return Alerts(self.database)
 
     @property
     def outbox(self) -> Outbox:

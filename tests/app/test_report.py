@@ -80,6 +80,8 @@ To paste
     collima show 01JDF3Z8QK
   approve what waits:
     run-job sympa-lists --approve 3f2a9c0d41b7e865 --reason '…'
+  let the job rest for two days:
+    collima pause sympa-lists --until '2 days' --reason '…'
 
 --
 2026-11-24 03:30 CET · run 01JDF3Z8QK · read 1.2 s, plan 0.3 s, apply 4.0 s

@@ -6,7 +6,7 @@ say what happened, the last lines can be pasted. It carries counts, and no addre
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import policy
@@ -18,7 +18,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from collima.app.paste import Commands
-from collima.app.report.page import Page, page
+from collima.app.report.page import page
 from collima.app.words import Words
 from collima.core.result import Result
 from collima.core.text import line
@@ -43,51 +43,70 @@ class Letterhead:
     commands: Commands = field(default_factory=Commands)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What is a mail's own in its headers. `name` before the site is its Message-ID; mails of one `thread` belong
+    together; `list` is what filters sort by."""
+
+    subject: str
+    name: str
+    thread: str
+    list: str
+
+
 def compose(result: Result, letterhead: Letterhead, now: datetime) -> EmailMessage:
     """`now` is aware, in the zone in which the reader's clock runs."""
     words = Words(letterhead.language)
-    text, html = _parts(result, letterhead, words, now)
+    text, html = fitting("run", letterhead, lambda cap: page(result, words, letterhead.commands, now, cap))
+    job, what = atom(result.job), f"[collima] {result.state.upper()} {line(result.job)}"
+    head = Head(
+        subject=": ".join(filter(None, [what, words.cause(result)])),
+        name=f"{job}.{stamp(now)}.{atom(result.run) or 'plan'}",
+        thread=f"job.{job}",
+        list=f"{job}.collima",
+    )
+    return seal(text, html, head, letterhead, now)
+
+
+def seal(text: str, html: str, head: Head, letterhead: Letterhead, now: datetime) -> EmailMessage:
+    """RFC 5322, 3834 (Auto-Submitted), 2919 (List-Id), [MS-OXCMAIL] (X-Auto-Response-Suppress)."""
     message = EmailMessage(policy=policy.SMTP)
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     message.set_boundary(f"=_{hashlib.sha256((text + html).encode()).hexdigest()[:32]}")
-    _address(message, result, letterhead, words, now)
-    return message
-
-
-def _address(message: EmailMessage, result: Result, letterhead: Letterhead, words: Words, now: datetime) -> None:
-    """RFC 5322, 3834 (Auto-Submitted), 2919 (List-Id), [MS-OXCMAIL] (X-Auto-Response-Suppress)."""
     # After the content: making alternatives moves the Content-* headers of the whole into its first part.
-    job, site = _atom(result.job), letterhead.site
-    moment = now.astimezone(UTC).strftime("%Y%m%dT%H%MZ")  # a ":" would end a Message-ID
-    thread = f"<job.{job}@{site}>"
+    site, thread = letterhead.site, f"<{head.thread}@{letterhead.site}>"
     message["From"] = Address("Collima", addr_spec=letterhead.sender)
     message["To"] = [Address(addr_spec=to) for to in letterhead.to]
-    what = f"[collima] {result.state.upper()} {line(result.job)}"
-    message["Subject"] = line(": ".join(filter(None, [what, words.cause(result)])), _SUBJECT)
+    message["Subject"] = line(head.subject, _SUBJECT)
     message["Date"] = now
-    message["Message-ID"] = f"<{job}.{moment}.{_atom(result.run) or 'plan'}@{site}>"
+    message["Message-ID"] = f"<{head.name}@{site}>"
     message["In-Reply-To"] = thread
     message["References"] = thread
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message["List-Id"] = f"<{job}.collima.{site}>"
+    message["List-Id"] = f"<{head.list}.{site}>"
     message["Content-Language"] = letterhead.language
+    return message
 
 
-def _atom(text: str) -> str:
+def stamp(moment: datetime) -> str:
+    """As it stands in a Message-ID, which a ":" would end."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%MZ")
+
+
+def atom(text: str) -> str:
+    """As it stands in a Message-ID."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:60]
 
 
-def _parts(result: Result, letterhead: Letterhead, words: Words, now: datetime) -> tuple[str, str]:
+def fitting(name: str, letterhead: Letterhead, draw: Callable[[int], object]) -> tuple[str, str]:
+    """A mail's text and HTML, by the templates `name`; `draw` gives what is laid out, with so many items of each."""
     environment = _environment(letterhead.language)
-    text, html = (environment.get_template(name) for name in ("run.txt.j2", "run.html.j2"))
+    text, html = (environment.get_template(f"{name}.{kind}.j2") for kind in ("txt", "html"))
     parts = ("", "")
     for cap in _CAPS:
-        drawn: dict[str, Page | str] = {
-            "page": page(result, words, letterhead.commands, now, cap),
-            "language": letterhead.language,
-        }
+        drawn = {"page": draw(cap), "language": letterhead.language}
         parts = text.render(drawn), html.render(drawn)
         if all(len(part.encode()) <= LARGEST for part in parts):
             break

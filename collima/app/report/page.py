@@ -69,6 +69,7 @@ class Boxes:
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    title: str
     job: str
     state: str
     run: str
@@ -77,7 +78,7 @@ class Page:
     holds: Section[Hold]
     because: str  # the reason that all of them share; ""
     approve: str  # the line that approves all of them; ""
-    pastes: tuple[tuple[str, str], ...]  # (show | approve, the line)
+    pastes: tuple[tuple[str, str], ...]  # (show | approve | pause, the line)
     boxes: Section[Boxes]
     findings: Section[Group]
     failed: Section[Failed]
@@ -93,26 +94,27 @@ def page(result: Result, words: Words, commands: Commands, now: datetime, cap: i
     held = [s for s in notable if s.fingerprint]
     because = reasons(held)
     return Page(
+        title=f"{result.state.upper()} {line(result.job)}",
         job=line(result.job),
         state=result.state,
         run=line(result.run),
         when=now.strftime("%Y-%m-%d %H:%M %Z").strip(),
         verdict=words.verdict(result),
-        holds=_cut([_hold(s, because.own.get(s.name, ""), result, words) for s in held], cap),
+        holds=cut([_hold(s, because.own.get(s.name, ""), result, words) for s in held], cap),
         because=_tell(because.shared, words),
         approve=commands.approve(result.job, result.fingerprint) if result.fingerprint else "",
         pastes=_pastes(result, commands),
-        boxes=_cut([Boxes(worst(s, result) or "ok", _name(s.name), s.cells) for s in drawn(result)], cap),
-        findings=_cut([_group(group, words) for group in told(result)], cap),
-        failed=_cut([_failed(s, words) for s in notable if s.failed], cap),
-        rows=_cut([_row(s, result, words) for s in notable], cap),
+        boxes=cut([Boxes(worst(s, result) or "ok", _name(s.name), s.cells) for s in drawn(result)], cap),
+        findings=cut([_group(group, words) for group in told(result)], cap),
+        failed=cut([_failed(s, words) for s in notable if s.failed], cap),
+        rows=cut([_row(s, result, words) for s in notable], cap),
         quiet=len(asked(result)) - len(notable),
-        sources=_cut([_source(source, result, words) for source in result.sources], cap),
+        sources=cut([_source(source, result, words) for source in result.sources], cap),
         seconds=tuple((phase, f"{seconds:.1f}") for phase, seconds in result.seconds.items()),
     )
 
 
-def _cut(items: Sequence[T], cap: int) -> Section[T]:
+def cut(items: Sequence[T], cap: int) -> Section[T]:
     return Section(tuple(items[:cap]), max(0, len(items) - cap))
 
 
@@ -131,12 +133,12 @@ def _hold(s: SubjectResult, reason: str, result: Result, words: Words) -> Hold:
 
 def _group(group: Told, words: Words) -> Group:
     lines = [": ".join(filter(None, [_name(f.subject), _tell(f.text, words)])) for f in group.items]
-    return Group(group.level, group.code, len(group.items), _cut(lines, _EXAMPLES))
+    return Group(group.level, group.code, len(group.items), cut(lines, _EXAMPLES))
 
 
 def _failed(s: SubjectResult, words: Words) -> Failed:
     errors = [(_tell(error, words), count) for error, count in by_error(s.failed)]
-    return Failed(_name(s.name), len(s.failed), _cut(errors, _EXAMPLES))
+    return Failed(_name(s.name), len(s.failed), cut(errors, _EXAMPLES))
 
 
 def _row(s: SubjectResult, result: Result, words: Words) -> Row:
@@ -153,4 +155,6 @@ def _pastes(result: Result, commands: Commands) -> tuple[tuple[str, str], ...]:
     pastes = [("show", commands.show(result.run) if result.run else commands.plan(result.job))]
     if result.fingerprint:
         pastes.append(("approve", commands.approve(result.job, result.fingerprint)))
+    if result.run:
+        pastes.append(("pause", commands.pause(result.job)))
     return tuple(pastes)
