@@ -92,7 +92,7 @@ def crashed(kind: type[BaseException], value: BaseException, trace: TracebackTyp
 
 
 def _thread_crashed(how: threading.ExceptHookArgs) -> None:
-    if how.exc_value is not None:
+    if how.exc_value is not None and not isinstance(how.exc_value, SystemExit):
         crashed(how.exc_type, how.exc_value, how.exc_traceback)
 
 
@@ -107,7 +107,7 @@ class Text(logging.Formatter):
         self.person = person
 
     def format(self, record: logging.LogRecord) -> str:
-        said = line(discreet(record.getMessage()), LONGEST)
+        said = line(_message(record), LONGEST)
         if not self.person:
             time = _time(record).astimezone().isoformat(timespec="milliseconds")
             said = " ".join(part for part in (time, record.levelname, str(Keyed(**_about())), said) if part)
@@ -127,7 +127,7 @@ class Json(logging.Formatter):
         if isinstance(record.msg, Keyed):
             said |= {k: discreet(v) if isinstance(v, str) else v for k, v in record.msg.values.items()}
         else:
-            said["message"] = discreet(record.getMessage())[:LONGEST]
+            said["message"] = _message(record)[:LONGEST]
         if record.exc_info:
             said["traceback"] = _trace(record)[-LONGEST:]
         return json.dumps(said).replace("\\u0000", "\\ufffd")  # rsyslog's texts end at a NUL
@@ -229,8 +229,16 @@ def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
 
 
+def _message(record: logging.LogRecord) -> str:
+    """Without addresses. What is far beyond `LONGEST` is cut before it is looked at, and never within an address."""
+    text = record.getMessage()
+    return discreet(text if len(text) < 8 * LONGEST else text[: 8 * LONGEST].rsplit(None, 1)[0])
+
+
 def _trace(record: logging.LogRecord) -> str:
-    return discreet("".join(traceback.format_exception(*record.exc_info))) if record.exc_info else ""
+    """The end of it, where the fault is told."""
+    text = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+    return discreet(text if len(text) < 8 * LONGEST else text[-8 * LONGEST :].split(None, 1)[-1])
 
 
 def _quoted(value: str | int) -> str:

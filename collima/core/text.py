@@ -28,7 +28,7 @@ def line(text: str, longest: int = 500) -> str:
 
 def discreet(text: str) -> str:
     """The same text, each mail address without its local part: `…@example.org`."""
-    return _LOCAL_PART.sub("…@", text)
+    return _LOCAL_PART.sub("…@", text) if "@" in text else text
 
 
 def few(names: Sequence[str], most: int) -> tuple[str, int]:

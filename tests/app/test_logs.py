@@ -139,6 +139,7 @@ def test_an_address_at_the_place_where_a_long_message_is_cut_is_none_either(log:
     logger, seen = log
     for at in range(LONGEST - 12, LONGEST + 2):
         logger.warning("x" * at + " maria.rossi@example.org")
+    logger.warning("x " * 7 * LONGEST + "maria." + "x" * 8 * LONGEST + "@example.org")
     assert not any("maria" in form.format(record) for record in seen for form in (Text(), Json()))
 
 
