@@ -30,6 +30,7 @@ def wanted(
     population: Population,
     roster: Roster,
     identify: Callable[[str], Id | None],
+    address: Callable[[Id], str],
     today: date,
 ) -> Wanted:
     stanza, present = wish.stanza, roster.members
@@ -69,7 +70,7 @@ def wanted(
     members -= refused
 
     by_hand = roster.manual - members
-    left = {member for member in by_hand if _of_ours(member, job) and member not in population.people}
+    left = {member for member in by_hand if _of_ours(address(member), job) and member not in population.people}
 
     def tell(count: int, code: str, told: str, level: Level = "warning") -> None:
         if count:

@@ -155,6 +155,7 @@ class Sync:
             population=seen.population,
             roster=seen.have[wish.name],
             identify=seen.rosters.identify,
+            address=seen.rosters.address,
             today=now.astimezone(self.context.timezone).date(),
         )
 

@@ -17,6 +17,10 @@ class MemoryRosters:
     missing: set[str] = field(default_factory=set)
     faulty: dict[str, str] = field(default_factory=dict)  # roster -> why it cannot be read
     refusing: dict[str, str] = field(default_factory=dict)  # member -> why the target does not take it
+    manual: dict[str, set[str]] = field(default_factory=dict)
+    pending: dict[str, set[str]] = field(default_factory=dict)
+    torn: set[str] = field(default_factory=set)
+    writable: bool = True  # whether what is torn can be put right
     left: Mark | None = None
 
     @contextmanager
@@ -47,6 +51,9 @@ class MemorySession:
                 refused={Id(i): why for i, why in self.target.refused.get(name, {}).items()},
                 missing=name in self.target.missing,
                 fault=self.target.faulty.get(name, ""),
+                manual=frozenset(map(Id, self.target.manual.get(name, ()))),
+                pending=frozenset(map(Id, self.target.pending.get(name, ()))),
+                torn=name in self.target.torn,
             )
             for name in names
         }
@@ -54,6 +61,9 @@ class MemorySession:
     def apply(self, edits: Sequence[Edit]) -> Iterator[Settled]:
         for edit in edits:
             members = self.target.rosters.setdefault(edit.roster, set())
+            if self.target.writable:
+                self.target.torn.discard(edit.roster)
+            self.target.pending[edit.roster] = self.target.pending.get(edit.roster, set()) - edit.remove
             for member in sorted(edit.add | edit.remove):
                 error = self.target.refusing.get(member, "")
                 if not error:
