@@ -114,7 +114,7 @@ def _job(desk: Desk, job: Declared, alerts: Sequence[AlertRow], pauses: Mapping[
 def _result(desk: Desk, run: Brief) -> Result | None:
     """What it came to; None: it died, or never began."""
     document = desk.journal.archive.run(run.id).document
-    return restored(document) if document.get("verbs") is not None else None
+    return restored(document) if document.get("state") == run.state else None
 
 
 def _findings(result: Result) -> Iterator[tuple[str, str, int, str]]:

@@ -103,8 +103,8 @@ class Desk:
 
 
 def result(run: RunRow, died_on: str = "") -> Result:
-    """What is on record of a run; of one that died, or never began, only why. `died_on`: whose slot it took over."""
-    if run.document.get("verbs") is not None:
+    """What is on record of a run; of one that could not speak for itself only why. `died_on`: whose slot it has."""
+    if run.document.get("state") == run.state:
         told = restored(run.document)
     else:
         told = Result(
