@@ -1,5 +1,6 @@
 """The two programs: `run-job` and `collima`. They parse, call and turn errors into one line and an exit code."""
 
+import gc
 import logging
 import signal
 import sys
@@ -17,6 +18,7 @@ from collima.core.stopping import stop
 log = logging.getLogger("collima")
 
 USAGE, FAILED, BUSY = 2, 1, 75
+GARBAGE = 50_000  # new objects before garbage is looked for: loading makes many that stay, and a run is short
 
 
 def run_job(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
+    gc.set_threshold(GARBAGE)
     outputs.ensure()
     arguments = words.parse_args(argv)
     how: Form = getattr(arguments, "log", logs.TEXT)

@@ -52,6 +52,11 @@ def draw(console: Console, result: Result, commands: Commands) -> None:
             _out(console, text)
 
 
+def show(result: Result, commands: Commands) -> None:
+    """On standard output."""
+    draw(Console(), result, commands)
+
+
 def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Numbers to the right. In a pipe: two spaces between aligned columns, `-` for an empty cell, one line per row."""
     rows = [tuple(row) for row in rows]

@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from collima.app import wiring
 from collima.app.commands import as_json, command_line, load, opened, who
 from collima.app.config import Config
@@ -17,7 +14,6 @@ from collima.app.logs import Keyed
 from collima.app.outputs import telling
 from collima.app.paste import Commands
 from collima.app.result_json import document
-from collima.app.terminal import draw
 from collima.core import engine
 from collima.core.about import about
 from collima.core.engine import Order
@@ -61,7 +57,7 @@ def plan(arguments: Namespace) -> int:
         as_json(told[0] if arguments.job else told)
     else:
         for result in results:
-            draw(Console(), result, Commands(arguments.config or ""))
+            _draw(result, Commands(arguments.config or ""))
     return min((result.exit_code for result in results), key=_WORST_FIRST.index, default=0)
 
 
@@ -151,7 +147,7 @@ def _tell(result: Result, arguments: Namespace, undoes: str = "") -> None:
         if arguments.json:
             as_json(document(result))
         else:
-            draw(Console(), result, Commands(arguments.config or "", undoes=undoes))
+            _draw(result, Commands(arguments.config or "", undoes=undoes))
     if result.state == "busy" and arguments.json:  # the object has no place for the cause
         log.warning("%s: %s", result.job, result.cause)
 
@@ -175,21 +171,17 @@ def _log(result: Result) -> None:
         log.info(Keyed(state=result.state, **({"cause": result.cause} if result.cause else {})))
 
 
+def _draw(result: Result, commands: Commands) -> None:
+    import_module("collima.app.terminal").show(result, commands)  # with rich: a run of the service shows nothing
+
+
 @contextmanager
 def _progress(arguments: Namespace) -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar on long work, for a person at a terminal."""
     if arguments.json or not sys.stderr.isatty():
         yield None
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        phases = {}
-
-        def progress(phase: str, done: int, total: int) -> None:
-            if phase not in phases:
-                phases[phase] = bar.add_task(phase, total=total)
-            bar.update(phases[phase], completed=done)
-
+    with import_module("collima.app.progress").bar() as progress:
         yield progress
 
 

@@ -159,7 +159,9 @@ def model(cls: Any, beside: frozenset[str] = frozenset()) -> Any:
         for field in fields(cls)
         if field.init
     }
-    derived = create_model(cls.__name__, __config__=ConfigDict(extra="forbid", strict=True), **options)
+    derived = create_model(
+        cls.__name__, __config__=ConfigDict(extra="forbid", strict=True, defer_build=True), **options
+    )
 
     def build(value: object, handler: Callable[[object], BaseModel]) -> object:
         if cls is Person and not isinstance(value, dict):
