@@ -57,11 +57,12 @@ SNAPSHOTS = """
     newest: 26 hours
     volumes: [{{name: mail, in: {connector}, volume: {volume}}}]"""
 DUE = """
+import sys
 from datetime import UTC, datetime
 from collima.state import open_state
 from collima.state.slots import SlotRow
 with open_state("sqlite:////var/lib/collima/collima.db", now=lambda: datetime.now(UTC), host="") as journal:
-    journal.slots.claim([SlotRow("lists", datetime.now(UTC), "waiting")])
+    journal.slots.claim([SlotRow(sys.argv[1], datetime.now(UTC), "waiting")])
 """
 
 
@@ -94,6 +95,26 @@ def serving(here: Machine, more: str = "") -> Iterator[None]:
         here.systemctl("stop", "collima")
         here.systemctl("reset-failed", "collima", check=False)
         schedule(here)
+
+
+def as_user(here: Machine, *command: str) -> str:
+    done = here.run("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", *command)
+    return done.stdout
+
+
+def due_now(here: Machine, job: str) -> None:
+    """It is due, as if by its schedule, and the service is told to look."""
+    as_user(here, "sh", "-c", f"cd {PROJECT} && exec {sys.executable} -c '{DUE}' {job}")
+    here.systemctl("reload", "collima")
+
+
+def wait_for(here: Machine, said: str) -> None:
+    """Until the history of the newest run says so."""
+    for _ in range(100):
+        told = as_user(here, "collima", "history", "--json", "--most", "1", "--config", "/etc/collima/schedules.yaml")
+        if said in told:
+            return
+    raise AssertionError(f"{told}\n{here.log()}")
 
 
 # ---- the files
@@ -134,13 +155,8 @@ def test_it_is_ready_when_it_has_decided_and_runs_what_is_due(here: Machine) -> 
     with serving(here):
         assert here.shows("ActiveState") == "active"
         assert here.shows("StatusText") == "0 runs under way"
-        as_user = ("setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups")
-        here.run(*as_user, "sh", "-c", f"cd {PROJECT} && exec {sys.executable} -c '{DUE}'")
-        here.systemctl("reload", "collima")  # decides at once
-        for _ in range(100):
-            ran = here.run(*as_user, "collima", "history", "--json", "--config", "/etc/collima/schedules.yaml")
-            if '"changed"' in ran.stdout:
-                break
+        due_now(here, "lists")
+        wait_for(here, '"state": "changed"')
         assert len(here.file("var/lib/lists/docenti").read_text().splitlines()) == 10
         assert here.file("var/lib/collima").stat().st_mode & 0o777 == 0o700
     assert here.shows("Result") == "success"
@@ -156,6 +172,21 @@ def test_a_reload_is_taken_or_fails_and_the_service_goes_on(here: Machine) -> No
         schedule(here)
         here.systemctl("reload", "collima")
         assert (here.shows("ActiveState"), here.shows("MainPID")) == ("active", main)
+
+
+def test_a_run_under_way_gets_its_grace_for_which_systemd_waits_longer_than_its_own_limit(here: Machine) -> None:
+    command = '[sh, -c, "sleep 6; echo mail $(date +%s)"]'
+    slow = (
+        f'  slow: {{kind: snapshot-command, command: {command}, pattern: "(?P<volume>.+) (?P<time>.+)", time: epoch}}'
+    )
+    with serving(here, "TimeoutStopSec=2s\n"):
+        schedule(here, slow, "  snapshots:" + SNAPSHOTS.format(connector="slow", volume="mail"))
+        here.systemctl("reload", "collima")
+        due_now(here, "snapshots")
+        wait_for(here, '"job": "snapshots"')
+        here.systemctl("stop", "collima")
+        assert here.shows("Result") == "success"
+        wait_for(here, '"state": "in-sync"')
 
 
 def test_a_loop_that_hangs_is_restarted(here: Machine) -> None:
