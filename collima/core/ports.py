@@ -5,10 +5,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from email.message import EmailMessage
-from typing import Any, Literal, NewType, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NewType, Protocol, TypeVar, runtime_checkable
 
 from collima.core.model import Change, Finding, Key, Level, Outcome, Plan, Reading
 from collima.core.options import Guard
+
+if TYPE_CHECKING:
+    from collima.core.ledger import Ledger, Stationery
 
 D = TypeVar("D")
 S = TypeVar("S")
@@ -92,6 +95,7 @@ class Mark:
     token: str  # one of those that this state issued for this target, and has stored before
 
 
+@runtime_checkable
 class Place(Protocol):
     def mark(self) -> Mark | None:
         """The mark found at the target; None: nobody's. Raises SourceError when it cannot be told."""
@@ -419,3 +423,5 @@ class Context:
     registry: Registry
     connect: Callable[[str], AbstractContextManager[Any]]  # the name of a connector -> its live session
     watch: bool = False  # the job's mode
+    ledger: "Ledger | None" = None  # of this job on its target
+    stationery: "Stationery | None" = None

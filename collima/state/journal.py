@@ -22,6 +22,7 @@ from collima.state.database import Database
 from collima.state.database import database as opened
 from collima.state.faults import TRIES, lost_race
 from collima.state.keys import Ticket
+from collima.state.ledger import SqlLedger
 from collima.state.logs import Logs
 from collima.state.outbox import Outbox
 from collima.state.pauses import Pauses
@@ -92,6 +93,9 @@ class SqlJournal:
     @property
     def relays(self) -> Relays:
         return Relays(self.database, self.host)
+
+    def ledger(self, job: str, target: str) -> SqlLedger:
+        return SqlLedger(self.database, job, target)
 
     def person(self, address: str) -> Traces:
         with self.database.read() as connection:

@@ -29,10 +29,13 @@ from collima.state.tables import (
     approval_keys,
     approvals,
     changes,
+    closures,
     hold_keys,
     holds,
     locks,
     meta,
+    notices,
+    outbox,
     pauses,
     readings,
     rosters,
@@ -55,6 +58,8 @@ NAMED: tuple[tuple[Table, str], ...] = (
     (absences, "what"),
     (rosters, "roster"),
     (pauses, "who"),
+    (notices, "address"),
+    (closures, "address"),
 )
 """Columns that may be an address."""
 
@@ -91,6 +96,30 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A notice that the account ends; each recipient's own."""
+
+    job: str
+    target: str
+    account: str
+    ends: str  # ISO 8601
+    stage: str
+    at: str  # ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An account that a run suspended, archived or deleted."""
+
+    job: str
+    target: str
+    account: str
+    turn: str
+    since: str  # ISO 8601
+    at: str  # ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
 class Traces:
     """Everything that is stored about an address."""
 
@@ -99,6 +128,8 @@ class Traces:
     approvals: tuple[ApprovalRow, ...]  # of changes of this person, or given by this person
     absences: tuple[Absent, ...]
     undone: tuple[Undone, ...]
+    notices: tuple[Told, ...]
+    closures: tuple[Closed, ...]
     told: Mapping[str, int]  # rows with text that names the address, by `table.column`
 
 
@@ -126,6 +157,21 @@ def person(connection: Connection, address: str) -> Traces:
         undone=tuple(
             Undone(row.job, row.target, key(row), row.by, row.of, moment(row.at).isoformat())
             for row in connection.execute(select(undone).where(of(undone)))
+        ),
+        notices=tuple(
+            Told(row.job, row.target, row.account, row.ends, row.stage, moment(row.at).isoformat())
+            for row in connection.execute(select(notices).where(notices.c.address == address).order_by(notices.c.at))
+        ),
+        closures=tuple(
+            Closed(
+                row.job,
+                row.target,
+                row.account,
+                row.turn,
+                moment(row.since).isoformat(),
+                moment(row.at).isoformat(),
+            )
+            for row in connection.execute(select(closures).where(closures.c.address == address))
         ),
         told={
             f"{table.name}.{column}": len(rows)
@@ -182,7 +228,10 @@ def _needed(connection: Connection, address: str, now: int) -> str:
         .where(or_(changes.c.what == address, changes.c.subject == address), changes.c.outcome.is_(None))
         .where(exists().where(locks.c.run == changes.c.run))
     )
-    return f"run {running} is changing it now" if running else ""
+    if running:
+        return f"run {running} is changing it now"
+    mail = _telling(connection, outbox, "recipients", address)
+    return "a mail to it waits in the outbox (within five days it is sent, or given up)" if mail else ""
 
 
 def _telling(connection: Connection, table: Table, name: str, address: str) -> list[tuple[tuple[object, ...], str]]:

@@ -8,16 +8,17 @@ from sqlalchemy import and_, delete, exists, or_, select
 from collima.state.clock import micros
 from collima.state.database import Database
 from collima.state.keys import NAMES, batches
-from collima.state.tables import approvals, changes, fingerprints, holds, runs
+from collima.state.tables import approvals, changes, fingerprints, holds, notices, runs
 
 
 def purge(database: Database, *, keep_changes: datetime, keep_runs: datetime) -> Mapping[str, int]:
-    """Deletes changes and ended holds from before `keep_changes`; runs, with all of theirs, from before `keep_runs`.
+    """Deletes changes, notices and ended holds from before `keep_changes`; runs, with all of theirs, from before
+    `keep_runs`.
 
-    Approvals and the holds that were approved stay, and so do runs under way. Returns what was deleted, by table. Each
-    run is a transaction of its own: nobody waits long.
+    Approvals and the holds that were approved stay, the ids of closed accounts, and so do runs under way. Returns what
+    was deleted, by table. Each run is a transaction of its own: nobody waits long.
     """
-    counts = {"changes": 0, "holds": 0, "runs": 0}
+    counts = {"changes": 0, "holds": 0, "notices": 0, "runs": 0}
     before_changes, before_runs = micros(keep_changes), micros(keep_runs)
     over = runs.c.state.is_not(None)
     with database.read() as connection:
@@ -44,4 +45,5 @@ def purge(database: Database, *, keep_changes: datetime, keep_runs: datetime) ->
         worn_holds = connection.scalars(select(holds.c.id).where(ended, approved.is_not(True))).all()
         for some in batches(worn_holds, NAMES):
             counts["holds"] += connection.execute(delete(holds).where(holds.c.id.in_(some))).rowcount
+        counts["notices"] = connection.execute(delete(notices).where(notices.c.at < before_changes)).rowcount
     return counts

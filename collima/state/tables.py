@@ -344,6 +344,35 @@ relays = _table(
     Column("error", Text, nullable=False),
 )
 
+notices = _table(
+    "notices",
+    Column("message_id", Member, primary_key=True),  # in the outbox, which knows what became of it
+    Column("job", Name, nullable=False),
+    Column("target", Name, nullable=False),
+    Column("account", Member, nullable=False),  # the target's id
+    Column("address", Member, nullable=False),  # of the account
+    Column("person", String(64), nullable=False),  # a digest
+    Column("ends", String(10), nullable=False),  # the last day, ISO 8601
+    Column("stage", String(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index(None, "job", "target"),
+    Index(None, "address"),
+)
+
+closures = _table(
+    "closures",
+    Column("job", Name, primary_key=True),
+    Column("target", Name, primary_key=True),
+    Column("account", Member, primary_key=True),  # the target's id: what is deleted comes back by it alone
+    Column("address", Member, nullable=False),
+    Column("person", String(64), nullable=False),  # a digest
+    Column("since", BigInteger, nullable=False),
+    Column("turn", String(16), nullable=False),  # suspend, archive, delete, reactivate, undelete
+    Column("at", BigInteger, nullable=False),
+    Column("done", Boolean, nullable=False),
+    Index(None, "address"),
+)
+
 versions = Table(
     "alembic_version",
     MetaData(),

@@ -19,8 +19,13 @@ def test_changes_are_forgotten_before_their_runs_and_runs_under_way_never(state:
         working.intend(add("c@unimore.it"), {})
         state.later(days=1)
         counts = state.open().purge(keep_changes=state.now - 150 * DAY, keep_runs=state.now - 250 * DAY)
-        assert counts == {"changes": 4, "holds": 0, "runs": 1}
-        assert state.open().purge(keep_changes=state.now, keep_runs=state.now) == {"changes": 2, "holds": 0, "runs": 2}
+        assert counts == {"changes": 4, "holds": 0, "notices": 0, "runs": 1}
+        assert state.open().purge(keep_changes=state.now, keep_runs=state.now) == {
+            "changes": 2,
+            "holds": 0,
+            "notices": 0,
+            "runs": 2,
+        }
         assert [row.id for row in journal.archive.history()] == [working.run]
         assert len(list(journal.archive.changes(working.run))) == 1
 

@@ -1,4 +1,4 @@
-"""The scheduler: schedules, slots, services, pauses and logs; and telling: alerts and the outbox."""
+"""The scheduler: schedules, slots, services, pauses and logs; telling: alerts and the outbox; accounts that end."""
 
 from typing import Any
 
@@ -136,3 +136,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("via", name=op.f("pk_relays")),
         **MARIADB,
     )
+    op.create_table(
+        "notices",
+        sa.Column("message_id", sa.String(255), nullable=False),
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("target", sa.String(100), nullable=False),
+        sa.Column("account", sa.String(255), nullable=False),
+        sa.Column("address", sa.String(255), nullable=False),
+        sa.Column("person", sa.String(64), nullable=False),
+        sa.Column("ends", sa.String(10), nullable=False),
+        sa.Column("stage", sa.String(32), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", name=op.f("pk_notices")),
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_notices_address"), "notices", ["address"])
+    op.create_index(op.f("ix_notices_job_target"), "notices", ["job", "target"])
+    op.create_table(
+        "closures",
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("target", sa.String(100), nullable=False),
+        sa.Column("account", sa.String(255), nullable=False),
+        sa.Column("address", sa.String(255), nullable=False),
+        sa.Column("person", sa.String(64), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.String(16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("done", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("job", "target", "account", name=op.f("pk_closures")),
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_closures_address"), "closures", ["address"])
