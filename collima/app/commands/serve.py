@@ -15,6 +15,7 @@ from collima.app.commands import as_json, command_line, load, opened
 from collima.app.config import Job
 from collima.app.logs import Form
 from collima.app.ping import Pings
+from collima.app.postman import deliver
 from collima.app.service import loaded
 from collima.app.service.bell import Bell
 from collima.app.service.child import Child
@@ -24,6 +25,7 @@ from collima.app.service.loop import Service
 from collima.app.service.seams import Seams
 from collima.app.service.serving import Serving
 from collima.app.service.systemd import cleaned, here
+from collima.app.telling import tell, trouble, well
 from collima.core.errors import ConfigError, StateError
 from collima.state import SqlJournal
 from collima.state.clock import micros, stamp
@@ -38,7 +40,7 @@ def serve(arguments: Namespace) -> int:
     first = loaded.load(path)
     bell = Bell()
     with wiring.open_journal(first.config, command=command_line()) as journal:
-        seams = Seams(pings=Pings)
+        seams = Seams(tell=tell, trouble=trouble, well=well, deliver=deliver, pings=Pings)
         service = service_of(
             journal, first, lambda: loaded.load(path), bell, seams, RUN_JOB, arguments.log, once=arguments.once
         )

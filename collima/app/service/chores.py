@@ -29,7 +29,9 @@ class Chores:
     clock: Clock
     deliver: Deliver | None = None
     purged: date | None = None
+    _again: datetime | None = None  # when mail is to be sent again
     measured: datetime | None = None
+    again: datetime | None = None  # when there is mail to be sent; None: nothing waits
     _wanted: threading.Event = field(default_factory=threading.Event)
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -61,11 +63,13 @@ class Chores:
         while not self._over.is_set():
             self._wanted.clear()
             self.once()
-            self._wanted.wait(PAUSE)
+            left = (self._again - self.clock()).total_seconds() if self._again else PAUSE
+            self._wanted.wait(min(PAUSE, max(0.0, left)))
 
     def _mail(self) -> None:
+        self._again = None  # whatever comes of it
         if self.deliver:
-            self.deliver(self.config(), self.journal, clock=self.clock, stop=self._over.is_set)
+            self._again = self.deliver(self.config(), self.journal, clock=self.clock, stop=self._over.is_set)
 
     def _measure(self) -> None:
         """For Prometheus. Its client is loaded only where it is wanted."""

@@ -137,8 +137,7 @@ class Service:
         if not self.stopping:
             self._start(slots, now)
         self.runs.store_logs(now)
-        if self.seams.tell:
-            self._said(self.seams.tell, now)
+        self._safely(self.seams.tell, now)
 
     def _sign_on(self) -> None:
         if self._registered and self.journal.services.tick(self.name):
@@ -236,21 +235,21 @@ class Service:
         """People are told of trouble, or, with no cause, that it is over."""
         if cause:
             log.error("%s: %s", about, cause)
-        try:
-            if cause and self.seams.trouble:
-                self.seams.trouble(self.config, self.journal, about, cause, now)
-            elif not cause and self.seams.well:
-                self.seams.well(self.config, self.journal, about, now)
-        except ConfigError as err:
-            log.error("nobody could be told: %s", err)  # noqa: TRY400
+            self._safely(self.seams.trouble, about, cause, now)
+        else:
+            self._safely(self.seams.well, about, now)
 
-    def _said(self, say: Callable[[Config, SqlJournal, datetime], None], now: datetime) -> None:
+    def _safely(self, say: Callable[..., None] | None, *what: object) -> None:
+        """Whatever is wrong with telling, jobs run."""
         try:
-            say(self.config, self.journal, now)
+            if say:
+                say(self.config, self.journal, *what)
         except StateError:
             raise
         except CollimaError as err:
-            log.error("nobody could be told: %s", err)  # noqa: TRY400
+            log.error("nobody could be told: %s", err)  # noqa: TRY400 - what it says is all there is to say
+        except Exception:
+            log.exception("a fault of this program: nobody could be told")
 
     # ---- the schedule
 

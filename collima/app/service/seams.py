@@ -20,7 +20,7 @@ class Deliver(Protocol):
     def __call__(
         self, config: Config, journal: SqlJournal, *, clock: Clock, stop: Callable[[], bool]
     ) -> datetime | None:
-        """Sends the mail that is due, until `stop` says so. Returns when to come again; None: when there is more."""
+        """Sends the mail that is due, until `stop` says so. Returns when to come again; None: nothing waits."""
 
 
 @dataclass(frozen=True, slots=True)
