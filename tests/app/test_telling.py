@@ -174,7 +174,7 @@ def test_a_run_by_hand_opens_nothing_and_closes_what_is_open(campus: Site) -> No
     campus.run("held", holds={"docenti": 43}, kind="only", by_hand=True)
     assert [subject.split(" lists")[0] for subject in campus.told()] == ["HELD", "FAILED"]
     campus.run("held", holds={"docenti": 43}, by_hand=True)
-    assert campus.told() == ["RECOVERED lists: after 1 hour, 1 run failed"]
+    assert campus.told() == ["RECOVERED lists: after 1 hour 1 minute, 1 run failed"]
 
 
 # ---- slots
