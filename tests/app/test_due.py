@@ -57,7 +57,7 @@ def year(one: Job, zone: ZoneInfo, moments: Iterable[datetime], since: datetime)
 
 
 @pytest.mark.parametrize("zone", [ROME, SOUTH, HALF_AN_HOUR, KOLKATA], ids=str)
-@pytest.mark.parametrize("at", ["00:00", "00:30", "01:30", "01:45", "02:00", "02:30", "03:00", "03:59"])
+@pytest.mark.parametrize("at", ["00:00", "01:45", "02:30", "03:59"])
 def test_a_daily_job_is_run_exactly_once_each_day_of_two_years(at: str, zone: ZoneInfo) -> None:
     for number in (2026, 2027):
         since = datetime(number, 1, 1, tzinfo=zone)

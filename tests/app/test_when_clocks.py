@@ -121,7 +121,7 @@ def test_every_hour_has_neither_gap_nor_double_where_clocks_change_by_whole_hour
 
 
 @pytest.mark.parametrize("zone", ZONES, ids=str)
-@pytest.mark.parametrize("hours", [2, 3, 6, 12])
+@pytest.mark.parametrize("hours", [2, 6])
 def test_every_so_many_hours_is_a_time_of_day_and_comes_once(hours: int, zone: ZoneInfo) -> None:
     times = [f"{hour:02}:00" for hour in range(0, 24, hours)]
     wanted = {slot for at in times for slot in reached(zone, 2026, at)}
@@ -162,7 +162,7 @@ def last_working_day(day: date) -> date:
     return last - max(0, last.weekday() - 4) * DAY
 
 
-NIGHTS = "4-5,25-29 3-4,9-10"  # days and months in which clocks change, somewhere
+NIGHTS = "4-5,25,29 3-4,9-10"  # days and months in which clocks change, somewhere
 
 
 @pytest.mark.parametrize(
