@@ -241,7 +241,10 @@ def _mended(job: Any, seen: S, torn: Collection[str], named: Collection[str]) ->
     """Puts in order what no change touches anyway. `job` is `ports.Mending` when its plan names anything torn."""
     if subjects := sorted(name for name in torn if not named or name in named):
         mending: Mending[S] = job
-        yield from mending.mend(seen, subjects)
+        try:
+            yield from mending.mend(seen, subjects)
+        except SourceError as err:
+            yield Finding("warning", "", "not-verified", f"the target could not be read again: {err}")
 
 
 def _remember(task: Task[S, D], record: Record, decision: Decision[D], order: Order) -> None:

@@ -1,11 +1,13 @@
 """Bad days of a Sympa, the real one: nobody is lost, nothing is left half done, and the message says what to do."""
 
 import io
+import json
 import os
 import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
@@ -15,14 +17,16 @@ from typing import Any
 import pytest
 
 from collima.app.cli import run_job
+from connectors.sympa import machine
 from tests.acceptance.site import Done, Site
 from tests.servers import require
 from tests.servers.slapd import READER, READER_PASSWORD, SUFFIX, person, slapd
+from tests.servers.sshd import Sshd, ssh_server
 from tests.servers.sympa import READER_PASSWORD as SYMPA_PASSWORD
 from tests.servers.sympa import Sympa, sympa_here, sympa_server
 from tests.soak import size
 
-__all__ = ["sympa_here", "sympa_server"]
+__all__ = ["ssh_server", "sympa_here", "sympa_server"]
 
 SCHEDULE = """
 version: 1
@@ -39,6 +43,7 @@ connectors:
     database-password: {{file: password}}
     sympa: {sympa}
     locked-out: 1 second
+    {more}
 jobs:
   sympa-lists:
     kind: roster-sync
@@ -70,7 +75,7 @@ class Campus:
 
     def __init__(self, folder: Path, sympa: Sympa) -> None:
         self.site, self.sympa = Site(folder), sympa
-        self.options: dict[str, Any] = {"guard": "{}", "people": PEOPLE, "sympa": [str(sympa.command)]}
+        self.options: dict[str, Any] = {"guard": "{}", "people": PEOPLE, "more": "", "sympa": [str(sympa.command)]}
         self.people()
         self.schedule()
 
@@ -257,6 +262,21 @@ def small_disk(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", folder], check=True)
 
 
+def test_a_folder_that_is_not_mounted_stops_the_run_before_any_change(campus: Campus) -> None:
+    campus.filled()
+    campus.people(professors=range(1, 13))
+    away = campus.sympa.folder / "away"
+    campus.sympa.include_dir.rename(away)
+    campus.sympa.include_dir.mkdir()
+    done = campus.run()
+    assert (done.code, done.json["state"]) == (1, "failed")
+    assert "not mounted?" in done.json["findings"][0]["text"]
+    assert list(campus.sympa.include_dir.iterdir()) == []
+    campus.sympa.include_dir.rmdir()
+    away.rename(campus.sympa.include_dir)
+    campus.unchanged()
+
+
 # ---- Sympa's database
 
 
@@ -350,8 +370,19 @@ def test_a_list_that_another_include_has_locked_is_tried_again_and_done_by_the_n
     campus.has(docenti=addresses("prof", 12, 1))
 
 
+def test_a_lock_that_a_killed_include_left_behind_does_not_matter(campus: Campus) -> None:
+    campus.filled()
+    campus.people(professors=range(1, 13))
+    with locked(campus.sympa.lists / "docenti" / "member.include") as holder:
+        holder.kill()
+        holder.wait()
+    assert (campus.sympa.lists / "docenti" / "member.include,lock").exists()
+    assert campus.run().code == 0
+    campus.has(docenti=addresses("prof", 12, 1))
+
+
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
+def locked(file: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Held as an include holds it."""
     program = (
         "$File::NFSLock::LOCK_EXTENSION = ',lock';"
@@ -359,15 +390,20 @@ def locked(file: Path) -> Iterator[None]:
         "$| = 1; print qq(held\\n); <STDIN>;"
     )
     holder = subprocess.Popen(
-        ["perl", "-MFile::NFSLock", "-e", program, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ["perl", "-MFile::NFSLock", "-e", program, file],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        user="sympa",
+        group="sympa",
     )
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         try:
-            yield
+            yield holder
         finally:
-            holder.communicate(b"\n", timeout=10)
+            if holder.poll() is None:
+                holder.communicate(b"\n", timeout=10)
 
 
 def test_of_two_runs_at_once_one_is_told_to_come_back(campus: Campus) -> None:
@@ -380,6 +416,22 @@ def test_of_two_runs_at_once_one_is_told_to_come_back(campus: Campus) -> None:
     ]
     assert sorted(process.wait(60) for process in both) in ([0, 75], [0, 0])
     campus.has(docenti=addresses("prof", 12, 1))
+
+
+# ---- on another machine
+
+
+def test_a_whole_run_over_ssh(campus: Campus, ssh_server: Sshd) -> None:
+    campus.filled()
+    told = {"robot": campus.sympa.robot, "include-dir": campus.sympa.include_dir, "lists": campus.sympa.lists}
+    options = [*(f"--{name}={value}" for name, value in told.items()), f"--sympa={campus.sympa.command}"]
+    ssh_server.allow([sys.executable, machine.__file__, *options])
+    campus.schedule(sympa=["false"], more=f"host: {ssh_server.host}\n    ssh: {json.dumps(ssh_server.command)}")
+    campus.people(professors=range(1, 13))
+    done = campus.run()
+    assert (done.code, done.subject("docenti")["applied"]) == (0, {"add": 1, "remove": 1})
+    assert done.json["findings"] == []
+    campus.has(docenti=addresses("prof", 12, 1), tecnici=addresses("tec", 11))
 
 
 # ---- people
