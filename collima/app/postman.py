@@ -26,7 +26,7 @@ BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))  #
 PATIENCE = timedelta(days=5)  # RFC 5321 4.5.4.1
 TURN = timedelta(minutes=1)  # so long one connector is served before the next one's turn
 ROWS = 10  # that are looked up at once: what is more urgent and was added meanwhile waits for no more
-STUBBORN = 5  # mails put off in a row: then it is the relay
+STUBBORN = 5  # mails refused in a row: then it is the relay
 STEP = 0.5  # seconds of sleep between two looks at `stop`
 STORING = 5.0  # seconds between two tries to store that a mail was sent
 
@@ -72,7 +72,7 @@ class _Turn:
     stop: Callable[[], bool]
     sleep: Callable[[float], None]
     bulk: bool
-    put_off: int = 0  # mails in a row
+    refused: int = 0  # mails in a row
 
     def take(self) -> datetime | None:
         """Returns when to come again; None: nothing waits here."""
@@ -129,11 +129,12 @@ class _Turn:
             if err.unreachable:
                 raise
             self._stored(self._refused(row, err))
-            if self.put_off >= STUBBORN:
+            self.refused += 1
+            if self.refused >= STUBBORN:
                 raise
             return False
         self._stored(lambda: outbox.sent(row))
-        self.put_off = 0
+        self.refused = 0
         log.info("mail %d%s: sent through %s", row.id, f" of {row.job}" if row.job else "", self.via)
         return True
 
@@ -148,7 +149,6 @@ class _Turn:
             return lambda: outbox.unknown(row, str(err))
         if not err.transient or now - row.created > PATIENCE:
             return lambda: outbox.failed(row, str(err))
-        self.put_off += 1
         until = now + back_off(row.attempts + 1)
         return lambda: outbox.put_off(row, until, str(err), left=left, again=row.again)
 

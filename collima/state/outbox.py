@@ -117,6 +117,14 @@ class Outbox:
         with self.database.read() as connection:
             return bool(connection.scalar(select(outbox.c.id).where(outbox.c.message_id == message_id)))
 
+    def fate(self, message_id: str) -> tuple[str, str]:
+        """(state, error) of one; ("", "") when it is not there."""
+        with self.database.read() as connection:
+            row = connection.execute(
+                select(outbox.c.state, outbox.c.error).where(outbox.c.message_id == message_id)
+            ).first()
+        return (row.state, row.error) if row else ("", "")
+
     def vias(self) -> tuple[str, ...]:
         """The connectors through which something waits, or is being sent."""
         with self.database.read() as connection:

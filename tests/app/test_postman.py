@@ -171,6 +171,17 @@ def test_a_relay_that_puts_everything_off_is_left_alone(office: Post, journal: S
     assert len(server.mails) == 30
 
 
+def test_a_relay_that_wants_a_login_loses_no_mail(office: Post, journal: SqlJournal, server: Relay) -> None:
+    server.answers["MAIL"] = ["530 5.7.0 Authentication required"] * 2
+    journal.outbox.add(letter(str(n)) for n in range(9))
+    assert office.deliver(journal) == office.clock.now + MINUTE
+    assert "530" in journal.relays.troubled()[0].error
+    for _ in range(2):
+        office.clock.later(minutes=2)
+        office.deliver(journal)
+    assert (len(server.mails), states(journal)) == (9, " ".join(["sent"] * 9))
+
+
 def test_a_mail_that_is_refused_for_good_fails_and_is_told(office: Post, journal: SqlJournal, server: Relay) -> None:
     server.answers["RCPT"] = ["550 5.1.1 <posta@unimore.it> no such user"]
     journal.outbox.add([letter("a"), letter("b")])

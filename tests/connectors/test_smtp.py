@@ -318,16 +318,24 @@ def test_who_keeps_account_is_told_just_before_the_content_goes_out(server: Rela
     assert (calls, len(server.mails)) == ([0], 1)
 
 
-@pytest.mark.parametrize("command", ["MAIL", "RCPT"])
 def test_who_keeps_account_is_not_told_of_a_mail_that_was_refused_and_tries_again_himself(
-    server: Relay, clock: Clock, command: str
+    server: Relay, clock: Clock
 ) -> None:
-    server.answers[command] = ["451 4.3.0 come back later"]
+    server.answers["RCPT"] = ["451 4.3.0 come back later"]
     calls: list[int] = []
     with pytest.raises(Undelivered, match="451") as caught:
         handed(server, clock, calls)
     assert (caught.value.transient, caught.value.left, caught.value.unreachable) == (True, tuple(TO), False)
-    assert (calls, clock.slept, server.commands.count(command)) == ([], [], 1)
+    assert (calls, clock.slept, server.commands.count("RCPT")) == ([], [], 1)
+
+
+def test_a_relay_that_takes_no_mail_at_all_is_told_apart_from_a_mail_that_it_does_not_take(
+    server: Relay, clock: Clock
+) -> None:
+    server.answers["MAIL"] = ["530 5.7.0 Authentication required"]
+    with pytest.raises(Undelivered, match="530") as caught:
+        handed(server, clock, [])
+    assert (caught.value.transient, caught.value.unreachable) == (False, True)
 
 
 def test_a_mail_that_cannot_be_accounted_for_is_not_handed_over(server: Relay, clock: Clock) -> None:

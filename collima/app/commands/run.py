@@ -189,6 +189,7 @@ def _mail(config: Config, result: Result, commands: Commands) -> None:
     """A report that cannot be sent does not change what the run came to: it is told here."""
     try:
         mailer = import_module("collima.app.mailer")  # with Jinja2: only a run that is mailed waits for it
-        mailer.mail_run(config, result, commands)
+        with wiring.open_journal(config, command=command_line()) as journal:
+            mailer.mail_run(config, result, commands, journal)
     except CollimaError as err:
         log.warning("the report was not sent: %s", err)
