@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.inside import Inside
 from tests.acceptance.site import Done, Site
 from tests.connectors.sympa_by_hand import excluded, put, rows, typed
 from tests.jobs.campus import staff
@@ -106,7 +107,7 @@ def place(sympa_here: Sympa, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "VALUES ('docenti', '', %s, 'p9@unimore.it')",
         sympa_here.robot,
     )
-    made = Place(Site(tmp_path), sympa_here)
+    made = Place(Inside(tmp_path), sympa_here)
     made.schedule()
     people(made.site)
     return made
@@ -237,7 +238,7 @@ def test_what_cannot_be_meant_is_refused(place: Place) -> None:
 
 
 def test_a_target_that_knows_no_other_sources_shows_its_members_beside_the_stanzas(tmp_path: Path) -> None:
-    site = Site(tmp_path)
+    site = Inside(tmp_path)
     people(site)
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists" / "docenti").write_text("p1@unimore.it\nleft@unimore.it\n")

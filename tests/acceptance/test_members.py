@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.acceptance.inside import Inside
 from tests.acceptance.site import Done, Site
 from tests.jobs.campus import staff
 
@@ -39,7 +40,7 @@ def people(site: Site, professors: int = 20) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    site = Site(tmp_path)
+    site = Inside(tmp_path)
     people(site)
     site.write(SCHEDULE)
     return site

@@ -1,0 +1,26 @@
+"""A site whose commands run in this process: as a person types them, without the second that a new process takes."""
+
+import io
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from importlib import import_module
+
+from collima.app import cli, parser
+from collima.core.errors import CollimaError
+from tests.acceptance.site import Done, Site
+
+
+class Inside(Site):
+    def _run(self, function: str, *arguments: str) -> Done:
+        words = parser.run_job() if function == "run_job" else parser.main()
+        out, err = io.StringIO(), io.StringIO()
+        with chdir(self.folder), redirect_stdout(out), redirect_stderr(err):
+            try:
+                given = words.parse_args(arguments)
+                module, _, name = given.call.partition(":")
+                code = int(getattr(import_module(module), name)(given))
+            except SystemExit as left:
+                code = int(left.code or 0)
+            except CollimaError as error:
+                err.write(f"{error}\n")
+                code = cli._exit_code(error)
+        return Done(code, out.getvalue(), err.getvalue())
