@@ -101,6 +101,11 @@ def judge(
             if not (spares_empty and _may_empty(subjects[name])):
                 hold(keys[name, verb], name, run_reason)
 
+    for name, verb in weights:
+        if verb in plan.wary:
+            for text in doubts:
+                hold(keys[name, verb], name, _suspicious(text))
+
     for key, run in (undone or {}).items():
         if key in keys.get((key.subject, key.verb), ()):
             hold({key}, key.subject, f"undone by {run}")
@@ -127,7 +132,13 @@ def _judge_subject(subject: Subject, verb: str, count: int) -> str:
     return ""
 
 
-_GOING = {"remove": "go", "add": "come"}
+_GOING = {
+    "remove": "go",
+    "add": "come",
+    "suspend": "be suspended",
+    "archive": "be archived",
+    "delete": "be deleted",
+}
 
 
 def _exceeds(limit: Limit, count: int, size: int, *, takes: bool) -> bool:
@@ -145,7 +156,7 @@ def _judge_run(
     total = sum(n for (name, _), n in removals.items() if name not in watched)
     size = sum(s.size for s in plan.subjects if not s.watch)
     for text in doubts:
-        yield f"suspicious source: {text}", False
+        yield _suspicious(text), False
     if total > whole.small_change:
         if unproven:
             yield (
@@ -154,6 +165,10 @@ def _judge_run(
             )
         if whole.removals_total and whole.removals_total.exceeded_by(total, size):
             yield f"{total} of {size} in the whole run ({share(total, size)}, limit {whole.removals_total})", True
+
+
+def _suspicious(doubt: str) -> str:
+    return f"suspicious source: {doubt}"
 
 
 def of_subject(changes: Iterable[Change[D]]) -> dict[str, list[Change[D]]]:

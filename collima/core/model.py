@@ -100,6 +100,7 @@ class Plan(Generic[D]):
     changes: tuple[Change[D], ...]
     findings: tuple[Finding, ...] = ()
     doubts: tuple[str, ...] = ()  # reasons, seen while planning, to hold every removal of the run
+    wary: frozenset[str] = frozenset()  # verbs that wait as removals do while a reading is in doubt
     claims: Mapping[str, str] = field(default_factory=dict)  # subject -> its stanza: this job's own from now on
     freezes: frozenset[str] = frozenset()  # owned subjects that no stanza names any more
     renames: Mapping[str, str] = field(default_factory=dict)  # old name -> new name: history and ownership go along

@@ -1,0 +1,60 @@
+"""What an account-expiry run tells beside what it does: who was spared and why, what waits, what is to come."""
+
+from collections.abc import Iterator, Mapping
+
+from collima.core.model import Finding, Level
+
+ACCOUNTS = "accounts"
+"""The one subject of this kind."""
+
+_TOLD: Mapping[str, tuple[Level, str]] = {
+    "came-back": ("info", "accounts are spared: their owners came back (`unless`)"),
+    "excepted": ("info", "accounts are spared by `except`"),
+    "no-person": ("warning", "accounts are left alone: their entries do not say whose they are"),
+    "no-date": ("warning", "accounts are left alone: their owners have no date"),
+    "bad-date": (
+        "warning",
+        "accounts are left alone: their owners have a date that cannot be read, or from before 1980",
+    ),
+    "future-date": ("warning", "accounts are left alone: their owners have a date that has not come"),
+    "shared-account": ("warning", "accounts are left alone: several people of the directory have their address"),
+    "another-person": ("warning", "closed accounts are left alone: they were another person's when a run closed them"),
+    "reopened": ("warning", "accounts that a run had closed were opened by hand: left alone; name them in `except`"),
+    "closed-elsewhere": ("info", "accounts that have ended were closed by somebody else: left alone"),
+    "left-closed": (
+        "warning",
+        "accounts that a run had closed belong to nobody who can be told any more: kept as they are",
+    ),
+    "too-early": ("info", "accounts have ended, and have had no notice yet that is old enough"),
+    "notice-lost": ("warning", "accounts have ended, and every notice to them was refused: suspend them by hand"),
+    "except-expired": ("warning", "lines of `except` had their last day: take them out"),
+    "except-unknown": ("warning", "addresses in `except` have no account at the target"),
+    "not-there": ("info", "people of `who` have no account at the target"),
+    "no-way-back": ("info", "notices cannot be taken back"),
+    "not-as-it-was": ("warning", "accounts are no longer as that run left them: not undone"),
+}
+
+
+def counted(counts: Mapping[str, int]) -> Iterator[Finding]:
+    for code, (level, told) in _TOLD.items():
+        if count := counts.get(code, 0):
+            yield Finding(level, ACCOUNTS, code, f"{count} {told}")
+
+
+def paced(notices: int, closing: int, most: int) -> Iterator[Finding]:
+    """`notices` and `closing`: how many wait for later runs."""
+    if notices or closing:
+        told = f"{notices} notices and {closing} suspensions wait for later runs (per-run {most})"
+        yield Finding("info", ACCOUNTS, "paced", told)
+
+
+def ahead(soon: Mapping[int, int]) -> Finding:
+    in_30, in_90, in_365 = (soon[days] for days in sorted(soon))
+    told = f"{in_30} accounts end within 30 days, {in_90} within 90, {in_365} within 365"
+    return Finding("info", ACCOUNTS, "ends-soon", told)
+
+
+def freed(megabytes: int) -> Iterator[Finding]:
+    if megabytes:
+        told = f"the accounts that have ended hold {megabytes / 1000:.1f} GB: deleting them frees it"
+        yield Finding("info", ACCOUNTS, "storage", told)
