@@ -6,6 +6,7 @@
    and the peak of its memory.
 4. Sympa's own include of 250 lists, of which none or ten change, against the whole process `run-job`; and the first
    fill of a list of 20,000 (`bench.sympa`).
+5. The service: 500 jobs due at once, its memory after 100,000 fires, a run that changes nothing (`bench.service`).
 """
 
 import argparse
@@ -15,7 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import sympa
+from bench import service, sympa
 from bench.clock import Child, Figure, Unmeasured, child, medians
 from bench.read import ATTRIBUTES, PEOPLE, VARIABLE
 from examples.campus import campus, schedule
@@ -103,8 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--people", type=int, default=43_200, help="behind LDAP (default: %(default)s)")
     parser.add_argument("--scale", type=int, default=100_000, help="in the smaller LDIF; the bigger has ten times more")
     parser.add_argument("--lists", type=int, default=250, help="of Sympa (default: %(default)s)")
+    parser.add_argument("--fires", type=int, default=100_000, help="of the service (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each (default: %(default)s)")
-    parser.add_argument("--only", choices=("ldap", "ldif", "sympa"))
+    parser.add_argument("--only", choices=("ldap", "ldif", "sympa", "service"))
     given = parser.parse_args(arguments)
     try:
         if given.only in (None, "ldap"):
@@ -113,6 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _print(from_ldif(given.scale, 10 * given.scale, max(1, given.rounds // 2)))
         if given.only in (None, "sympa"):
             _print(sympa.figures(given.lists, max(1, given.rounds // 2)))
+        if given.only in (None, "service"):
+            _print(service.figures(given.fires, given.rounds))
     except Unmeasured as err:
         sys.exit(f"could not measure: {err}")
 

@@ -33,6 +33,7 @@ class Figure:
 class Child:
     seconds: float  # wall
     peak: int  # bytes of resident memory, at most
+    cpu: float  # seconds of the processor, user and system
     output: str
 
 
@@ -58,7 +59,7 @@ def child(
             errors.seek(0)
             said = errors.read()[-2000:] + log.read_text("utf-8")[-2000:]
             raise Unmeasured(f"{command[0]} ended with {process.returncode}: {said}")
-    return Child(seconds, usage.ru_maxrss * 1024, log.read_text("utf-8"))
+    return Child(seconds, usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime, log.read_text("utf-8"))
 
 
 def medians(rounds: int, *measured: Callable[[], float]) -> list[float]:

@@ -6,7 +6,7 @@ service, that it expects: of two services that decide at once one wins, and the 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -198,9 +198,16 @@ class Slots:
                 connection.execute(insert(slots), some)
             return len(new)
 
-    def start(self, row: SlotRow, service: str) -> bool:
-        """A waiting slot runs, and is this service's. False: another one was faster."""
-        return self._change(row, state="running", service=service, cause="")
+    def start(self, rows: Sequence[SlotRow], service: str) -> tuple[SlotRow, ...]:
+        """Waiting slots run, and are this service's. Returns those of them for which no other one was faster."""
+        values = {"state": "running", "service": service, "cause": ""}
+
+        def started() -> list[SlotRow]:
+            with self.database.write() as connection:
+                return [row for row in rows if _change(connection, row, values)]
+
+        ours = raced(started) if rows else []
+        return tuple(replace(row, state="running", service=service, cause="") for row in ours)
 
     def wait(self, row: SlotRow, not_before: datetime, *, cause: str, tries: int = 0, takeovers: int = 0) -> bool:
         """It goes back into the queue. `tries`, `takeovers`: how many are added. False: it is not ours any more."""
@@ -227,14 +234,8 @@ class Slots:
         return self._change(row, run=run)
 
     def _change(self, row: SlotRow, **values: object) -> bool:
-        expected = and_(
-            slots.c.job == row.job,
-            slots.c.slot == micros(row.due),
-            slots.c.state == row.state,
-            slots.c.service == row.service,
-        )
         with self.database.write() as connection:
-            return connection.execute(update(slots).where(expected).values(**values)).rowcount == 1
+            return _change(connection, row, values)
 
     # ---- runs that cannot speak for themselves
 
@@ -276,6 +277,17 @@ class Slots:
                 )
             )
         return run
+
+
+def _change(connection: Connection, row: SlotRow, values: Mapping[str, object]) -> bool:
+    """False: it is not any more as `row` says."""
+    expected = and_(
+        slots.c.job == row.job,
+        slots.c.slot == micros(row.due),
+        slots.c.state == row.state,
+        slots.c.service == row.service,
+    )
+    return connection.execute(update(slots).where(expected).values(**values)).rowcount == 1
 
 
 def _known(connection: Connection, keys: Collection[tuple[str, datetime]]) -> frozenset[tuple[str, datetime]]:

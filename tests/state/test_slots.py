@@ -39,8 +39,8 @@ def test_a_slot_is_claimed_once_and_started_once(state: State) -> None:
     }
     first, second = journal.slots.open()
     assert (first.job, first.not_before, second.job, second.not_before) == ("a", state.now + HOUR, "c", state.now)
-    assert journal.slots.start(first, "s1")
-    assert not other.slots.start(first, "s2")
+    assert [row.service for row in journal.slots.start([first], "s1")] == ["s1"]
+    assert other.slots.start([first], "s2") == ()
     (running, _) = other.slots.open()
     assert (running.state, running.service) == ("running", "s1")
     assert [row.job for row in other.slots.missed_untold()] == ["b"]
@@ -50,7 +50,7 @@ def test_a_slot_is_claimed_once_and_started_once(state: State) -> None:
 def test_a_running_slot_is_taken_over_by_one_service_and_the_old_one_can_do_nothing_more(state: State) -> None:
     journal = state.open()
     journal.slots.claim([SlotRow("a", state.now, "waiting")])
-    journal.slots.start(journal.slots.open()[0], "s1")
+    journal.slots.start(journal.slots.open(), "s1")
     (mine,) = journal.slots.open()
     assert journal.slots.take_over(mine, "s2")
     assert not journal.slots.take_over(mine, "s3")

@@ -184,16 +184,14 @@ class Service:
             locked={lock.name for lock in self.journal.slots.locks() if not self._lives.dead(lock, now)},
             ran={name: [Ran(started, "in-sync")] for name, started in ended.items()},
         )
-        free = self.config.workers - len(self.runs.running) - self.runs.watched
-        for slot, fate, why in queue.fates(slots):
-            if fate == "start" and free > 0:
-                started = self.runs.start(slot, self.loaded, now)
-                free -= started
-                changed |= started
-            elif fate not in ("start", "wait"):
+        fates = list(queue.fates(slots))
+        for slot, fate, why in fates:
+            if fate not in ("start", "wait"):
                 log.log(logging.ERROR if fate == "missed" else logging.INFO, "%s %s: %s", slot.job, fate, why)
                 changed |= self.journal.slots.end(slot, fate, cause=why)
-        return changed
+        free = max(0, self.config.workers - len(self.runs.running) - self.runs.watched)
+        ready = [slot for slot, fate, _ in fates if fate == "start"]
+        return bool(self.runs.start(ready[:free], self.loaded, now)) or changed
 
     # ---- of itself, and of others
 

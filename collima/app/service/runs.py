@@ -3,7 +3,7 @@
 import logging
 import os
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -64,25 +64,26 @@ class Runs:
     watched: int = 0  # runs of dead services that go on here
     _limited: set[str] = field(default_factory=set)  # runs of dead services that were told to end
 
-    def start(self, slot: SlotRow, loaded: Loaded, now: datetime) -> bool:
-        """False: another service was faster, or the machine cannot start a process."""
-        if not self.journal.slots.start(slot, self.service):
-            return False
-        ours = replace(slot, state="running", service=self.service, cause="")
-        job = loaded.config.jobs[slot.job]
-        with about(job=slot.job):
-            try:
-                process = self.spawn(loaded, job, slot.due, self.wake)
-            except OSError as err:
-                cause = f"no process could be started: {err.strerror}"
-                log.error("%s", cause)  # noqa: TRY400 - the reason is all there is to say
-                self.journal.slots.wait(ours, now + AGAIN, cause=cause)
-                return False
-            self.running[slot.key] = Running(ours, process, now)
-            log.info("started the run that was due at %s, process %d", f"{slot.due:%Y-%m-%d %H:%M:%S} UTC", process.pid)
+    def start(self, slots: Sequence[SlotRow], loaded: Loaded, now: datetime) -> int:
+        """Starts those for which no other service was faster. Returns how many that were."""
+        ours = self.journal.slots.start(slots, self.service)
+        for slot in ours:
+            with about(job=slot.job):
+                self._start(slot, loaded, now)
+        return len(ours)
+
+    def _start(self, slot: SlotRow, loaded: Loaded, now: datetime) -> None:
+        try:
+            process = self.spawn(loaded, loaded.config.jobs[slot.job], slot.due, self.wake)
+        except OSError as err:
+            cause = f"no process could be started: {err.strerror}"
+            log.error("%s", cause)  # noqa: TRY400 - the reason is all there is to say
+            self.journal.slots.wait(slot, now + AGAIN, cause=cause)
+            return
+        self.running[slot.key] = Running(slot, process, now)
+        log.info("started the run that was due at %s UTC, process %d", f"{slot.due:%Y-%m-%d %H:%M:%S}", process.pid)
         if self.pings:
             self.pings.started(slot.job)
-        return True
 
     def reap(self, config: Config, now: datetime) -> bool:
         """Settles what is over. Returns whether there was anything."""
