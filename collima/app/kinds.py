@@ -9,7 +9,9 @@ from importlib import import_module
 from typing import Any
 
 CONNECTORS = {
+    "accounts-file": "connectors.accounts_file:AccountsFile",
     "btrfs": "connectors.btrfs:Btrfs",
+    "google": "connectors.google:Google",
     "ldap": "connectors.ldap:Ldap",
     "ldif": "connectors.ldif:Ldif",
     "list-files": "connectors.list_files:ListFiles",
@@ -20,22 +22,20 @@ CONNECTORS = {
     "sympa": "connectors.sympa:Sympa",
 }
 JOBS = {
+    "account-expiry": "jobs.account_expiry:AccountExpiry",
     "roster-sync": "jobs.roster_sync:RosterSync",
     "snapshot-check": "jobs.snapshot_check:SnapshotCheck",
 }
 
 CONNECTORS_TO_COME = frozenset(
     {
-        "accounts-file",
         "amavis",
-        "google",
         "rsync",
         "sqlite-quarantine",
     }
 )
 JOBS_TO_COME = frozenset(
     {
-        "account-expiry",
         "archive-retention",
         "copy-verify",
         "mailbox-copy",

@@ -46,6 +46,24 @@ class Roster:
     pending: frozenset[Id] = frozenset()  # not in it yet, and to come by our source, whoever put them there
     torn: bool = False  # who is in it is not as our source says: an Edit of nobody puts that right
     remedy: str = ""  # what a person does about a roster that is missing
+    barred: Mapping[Id, str] | None = None  # who must not be in it, and why: neither added nor kept (suspended)
+    apart: Mapping[Id, str] | None = None  # in it as more than a member, and as what (owner): never added, and kept
+    guests: Mapping[str, Id] | None = None  # addresses without an account that `expect` named -> who they are in it
+
+
+Circle = Literal["nobody", "owners", "staff", "members", "domain", "anyone"]
+CIRCLES: Sequence[Circle] = ("nobody", "owners", "staff", "members", "domain", "anyone")
+"""Who may do something with a roster, each with those before it. `staff`: its owners and managers; `domain`: everybody
+with an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a roster says beside who is in it. An empty tuple: nothing."""
+
+    posting: tuple[Circle, ...] = ()  # who may write to it
+    seeing: tuple[Circle, ...] = ()  # who may read what was written
+    named: frozenset[str] = frozenset()  # addresses that it names one by one, to be in or out
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +114,10 @@ class Mark:
 
 
 @runtime_checkable
+@runtime_checkable
 class Place(Protocol):
+    """A target that can keep a mark. Not every one has room for it."""
+
     def mark(self) -> Mark | None:
         """The mark found at the target; None: nobody's. Raises SourceError when it cannot be told."""
 
@@ -104,8 +125,8 @@ class Place(Protocol):
         """Replaces the mark that is there. Raises Refused when the target cannot be written."""
 
 
-class Rosters(Place, Protocol):
-    """A live session on a target that holds rosters. Complete or SourceError."""
+class Rosters(Protocol):
+    """A live session on a target that holds rosters, and nearly always a Place. Complete or SourceError."""
 
     @property
     def rule(self) -> NameRule: ...
@@ -128,6 +149,14 @@ class Rosters(Place, Protocol):
 
     def apply(self, edits: Sequence[Edit]) -> Iterator[Settled]:
         """One Settled per member of each edit, in any order. Never raises for one roster's sake."""
+
+
+@runtime_checkable
+class Expectant(Protocol):
+    """What a target offers beside Rosters when more can be told of its rosters than who is in them."""
+
+    def expect(self, expected: Mapping[str, Expected]) -> None:
+        """Before `read`: what each roster says, so that what differs is among its findings."""
 
 
 @runtime_checkable

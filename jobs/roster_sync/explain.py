@@ -9,6 +9,7 @@ from collima.core.options import Person
 from collima.core.ports import Id
 from collima.directory.filters import text
 from jobs.roster_sync.expand import Wish
+from jobs.roster_sync.members import known
 from jobs.roster_sync.population import counting
 from jobs.roster_sync.sync import Seen, Sync
 
@@ -38,23 +39,31 @@ def explain(
     same = {i for person in people for i in seen.population.ids[person]} | ({member} if member is not None else set())
     today = now.astimezone(sync.context.timezone).date()
 
-    def named(lines: Sequence[Person]) -> Person | None:
-        return next((line for line in counting(lines, today)[0] if identify(line.address) in same), None)
-
     def one(wish: Wish) -> Explained:
         assert seen.answers is not None
         roster = seen.have[wish.name]
-        want = sync.wanted(wish, seen, now).members & same
-        have = roster.members & same
+        guest = known(address.lower(), roster, identify)
+        mine = same if guest is None else same | {guest}
+
+        def named(lines: Sequence[Person]) -> Person | None:
+            current, _ = counting(lines, today)
+            return next((line for line in current if known(line.address, roster, identify) in mine), None)
+
+        apart = roster.apart or {}
+        wanted = sync.wanted(wish, seen, now)
+        want = (wanted.members | (apart.keys() - wanted.expelled)) & mine
+        have = (roster.members | apart.keys()) & mine
         found = any(seen.answers[wish.filter] >> person & 1 for person in people)
-        refusal = next(((roster.refused or {})[i] for i in same if i in (roster.refused or {})), "")
+        noes = {**(roster.refused or {}), **(roster.barred or {})} if mine else {}
+        refusal = next((noes[i] for i in mine if i in noes), "")
+        standing = next((apart[i] for i in mine if i in apart), "")
         who = next(iter(sorted(want or have)), None)
         what = seen.rosters.address(who) if who is not None else ""
         return Explained(
             roster=wish.name,
             member=bool(have),
             state=_state(wish.name, what, want, have, held, waiting),
-            why=_why(found, bool(people), refusal, named(wish.stanza.also), named(wish.stanza.except_)),
+            why=_why(found, bool(people), refusal, standing, named(wish.stanza.also), named(wish.stanza.except_)),
             stanza=wish.stanza.name,
             filter=text(wish.filter),
             what=what,
@@ -74,13 +83,17 @@ def _state(
     return f"held: {told}" if key in held else f"waiting: {told}" if key in waiting else told
 
 
-def _why(found: bool, known: bool, refusal: str, also: Person | None, exception: Person | None) -> str:
+def _why(
+    found: bool, one_of_us: bool, refusal: str, standing: str, also: Person | None, exception: Person | None
+) -> str:
     if exception:
         return "`except` names this person" + (f": {exception.why}" if exception.why else "")
+    if standing:
+        return f"left alone, as {standing}"
     if refusal:
         return f"refused by the target: {refusal}"
     if found:
         return "the filter finds this person"
     if also:
         return "`also` names this address" + (f": {also.why}" if also.why else "")
-    return "the filter does not find this person" if known else "nobody in `among` has this address"
+    return "the filter does not find this person" if one_of_us else "nobody in `among` has this address"

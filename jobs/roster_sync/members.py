@@ -20,6 +20,12 @@ class Wanted:
     found: int
     because: Mapping[Id, str]  # of those that the filter does not find
     findings: Sequence[Finding]
+    expelled: frozenset[Id] = frozenset()  # in it as more than a member, and `except` names them
+
+
+def known(address: str, roster: Roster, identify: Callable[[str], Id | None]) -> Id | None:
+    """Whom an address means in this roster, also if it has no account at the target and the roster names it."""
+    return identify(address) or (roster.guests or {}).get(address)
 
 
 def wanted(
@@ -53,7 +59,7 @@ def wanted(
     because: dict[Id, str] = {}
     unknown = inactive = 0
     for line in also:
-        if (member := identify(line.address)) is None:
+        if (member := known(line.address, roster, identify)) is None:
             unknown += 1
             continue
         if member not in members:
@@ -61,11 +67,10 @@ def wanted(
         members.add(member)
         inactive += member not in population.people and _of_ours(line.address, job)
     excepted, lapsed = counting(stanza.except_, today)
-    for line in excepted:
-        if (member := identify(line.address)) is not None:
-            members.discard(member)
-            for person in population.people.get(member, ()):
-                members.difference_update(population.ids[person])
+    apart, out = (roster.apart or {}).keys(), _meant(excepted, roster, population, identify)
+    members -= out | apart
+    barred = (members | present) & (roster.barred or {}).keys()
+    members -= barred
     refused = (members - present) & (roster.refused or {}).keys()  # who is in already stays
     members -= refused
 
@@ -84,7 +89,18 @@ def wanted(
     tell(len(left), "manual-left", "members came by hand and belong to nobody in `among` any more: they stay for ever")
     reasons = sorted({(roster.refused or {})[member] for member in refused})
     tell(len(refused), "refused", f"people are not added: {', '.join(reasons)}")
-    return Wanted(frozenset(members), found, because, findings)
+    states = ", ".join(sorted({(roster.barred or {})[member] for member in barred}))
+    tell(len(barred & present), "barred", f"members are taken out: {states}", "info")
+    tell(len(barred - present), "barred-out", f"people stay out: {states}", "info")
+    return Wanted(frozenset(members), found, because, findings, frozenset(out & apart))
+
+
+def _meant(
+    lines: Sequence[Person], roster: Roster, population: Population, identify: Callable[[str], Id | None]
+) -> set[Id]:
+    """These people, by all of their addresses."""
+    found = {member for line in lines if (member := known(line.address, roster, identify)) is not None}
+    return found.union(*(population.ids[person] for member in found for person in population.people.get(member, ())))
 
 
 def _of_ours(address: str, job: Options) -> bool:

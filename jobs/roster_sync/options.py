@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
 from collima.core.options import Guard, Person, Uses
-from collima.core.ports import NameRule
+from collima.core.ports import Circle, Expected, NameRule
 from collima.directory.filters import Filter, Template
 from collima.directory.names import NameTemplate, fold
 
@@ -42,6 +42,17 @@ class Stanza:
     guard: Annotated[Guard, "limits of this roster, over those of the job"] = field(default_factory=Guard)
     mode: Annotated[Literal["apply", "watch"], "`watch`: planned and reported, never applied"] = "apply"
     allow_empty: Annotated[bool, "let every member go when the filter finds nobody"] = False
+    posting: Annotated[
+        tuple[Circle, ...],
+        "who may write to it: nobody, owners, staff (owners and managers), members, domain, anyone; told if it differs",
+    ] = ()
+    seeing: Annotated[tuple[Circle, ...], "who may read what was written; as `posting`"] = ()
+
+    @property
+    def expected(self) -> Expected:
+        """For the target, where it can tell."""
+        named = frozenset(line.address for line in (*self.also, *self.except_))
+        return Expected(self.posting, self.seeing, named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,12 @@ from collima.core import guard
 from collima.core.errors import SourceError, blaming
 from collima.core.model import Change, Finding, Key, Level, Limit, Outcome, Plan, Subject
 from collima.core.options import Guard
-from collima.core.ports import Context, Edit, Id, Owned, Place, Roster, Rosters
+from collima.core.ports import Context, Edit, Expectant, Expected, Id, Owned, Place, Roster, Rosters
 from collima.core.quantities import Duration
 from collima.directory.filters import Filter, text
 from collima.directory.ports import Directory, People, Question
 from jobs.roster_sync.expand import Wish, Wishes, expand, names_of
-from jobs.roster_sync.members import Wanted, wanted
+from jobs.roster_sync.members import Wanted, known, wanted
 from jobs.roster_sync.options import Options
 from jobs.roster_sync.population import Population, population
 
@@ -74,7 +74,8 @@ class Sync:
     def _owned(self, rosters: Rosters) -> Mapping[str, Owned]:
         """Whose rosters are whose; or SourceError when the target is not the one that they are in."""
         owned = self.context.registry.owned(self.target)
-        if owned and (not rosters.exists() or rosters.mark() is None):  # its mark was left before the first claim
+        unmarked = isinstance(rosters, Place) and rosters.mark() is None  # its mark was left before the first claim
+        if owned and (unmarked or not rosters.exists()):
             raise SourceError(
                 f"the place of its {len(owned)} rosters is gone, or another one (not mounted?): nothing was changed. "
                 "If it is meant to start anew: `collima check --accept-state`"
@@ -90,6 +91,8 @@ class Sync:
             filters = tuple(dict.fromkeys(wish.filter for wish in wishes.good))
             people = directory.people(Question(options.among, filters, (options.attribute,)))
         with blaming(options.target):
+            if isinstance(rosters, Expectant):
+                rosters.expect({wish.name: wish.stanza.expected for wish in wishes.good})
             have = rosters.read([wish.name for wish in wishes.good])
         return Seen(
             rosters=rosters,
@@ -102,7 +105,7 @@ class Sync:
         )
 
     def place(self, seen: Seen) -> Place | None:
-        return seen.rosters
+        return seen.rosters if isinstance(seen.rosters, Place) else None
 
     # ---- planning
 
@@ -127,6 +130,7 @@ class Sync:
             want = self.wanted(wish, seen, now)
             subjects.append(self._subject(wish, roster, want, seen.people.size))
             findings.extend(want.findings)
+            findings.extend(_untold(wish, seen.rosters))
             findings.extend(Finding(level, wish.name, code, told) for level, code, told in roster.findings)
             changes.extend(_changes(wish, roster, want, seen.rosters))
             if roster.torn:
@@ -237,7 +241,11 @@ class Sync:
     def invert(self, done: Collection[Key]) -> Iterator[tuple[Seen, Plan[Member]]]:
         with self.context.connect(self.target) as rosters:
             with blaming(self.target):
-                have = rosters.read(sorted({key.subject for key in done}))
+                names = {key.subject for key in done}
+                if isinstance(rosters, Expectant):  # so that it knows again whom it knew by name only
+                    named = {name: frozenset(key.what for key in done if key.subject == name) for name in names}
+                    rosters.expect({name: Expected(named=some) for name, some in named.items()})
+                have = rosters.read(sorted(names))
                 seen = Seen(rosters, have, self._owned(rosters), Wishes((), (), frozenset(), frozenset()))
             yield seen, self._way_back(seen, done)
 
@@ -250,8 +258,11 @@ class Sync:
         changes = []
         difference = dict.fromkeys(seen.have, 0)
         for key in sorted(done):
-            member, roster = seen.rosters.identify(key.what), seen.have[key.subject]
+            roster = seen.have[key.subject]
+            member = known(key.what, roster, seen.rosters.identify)
             if member is None or key.subject in faults or roster.missing:
+                continue
+            if key.verb == "remove" and member in (roster.barred or ()):
                 continue
             if (member in roster.members) == (key.verb == "add"):
                 verb = "remove" if key.verb == "add" else "add"
@@ -290,14 +301,22 @@ def _fault(name: str, roster: Roster, owner: Owned | None, job: str, *, watch: b
     return None
 
 
+def _untold(wish: Wish, rosters: Rosters) -> Iterator[Finding]:
+    if (wish.stanza.posting or wish.stanza.seeing) and not isinstance(rosters, Expectant):
+        told = "the target cannot tell who may write to it or see it: take `posting` and `seeing` out here"
+        yield Finding("warning", wish.name, "untold", told)
+
+
 def _changes(wish: Wish, roster: Roster, want: Wanted, rosters: Rosters) -> Iterator[Change[Member]]:
-    if want.members == roster.members and not roster.pending:
+    if want.members == roster.members and not roster.pending and not want.expelled:
         return
     why = text(wish.filter)
+    barred = roster.barred or {}
     for member in sorted(want.members - roster.members):
         yield Change(Key(wish.name, "add", rosters.address(member)), want.because.get(member, why), Member(member))
-    for member in sorted((roster.members | roster.pending) - want.members):
-        yield Change(Key(wish.name, "remove", rosters.address(member)), f"not in {why}", Member(member))
+    for member in sorted(((roster.members | roster.pending) - want.members) | want.expelled):
+        because = barred.get(member) or f"not in {why}"
+        yield Change(Key(wish.name, "remove", rosters.address(member)), because, Member(member))
 
 
 def _frozen_finding(name: str, owned: Owned, now: datetime) -> Finding:

@@ -13,6 +13,7 @@ from collima.app.config import Config, Invalid
 from collima.app.terminal import table
 from collima.core import engine
 from collima.core.errors import CollimaError, ConfigError
+from collima.core.ports import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,5 +102,8 @@ def _accept(config: Config, journal: Any) -> Iterator[Checked]:
         if target and target not in done:
             done.add(target)
             with wiring.connector(config, target) as place:
+                if not isinstance(place, Place):
+                    yield Checked(f"target {target}", True, "has no place for a mark: there is nothing to accept")
+                    continue
                 engine.accept_state(wiring.task(config, name, journal), wiring.desk(config, journal), place, who())
             yield Checked(f"target {target}", True, "this state is trusted from now on")
