@@ -1,10 +1,13 @@
 """From a configuration to tasks that can run: sessions, policies, the journal."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.message import EmailMessage
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +17,8 @@ from collima.core.decide import Task
 from collima.core.engine import Desk
 from collima.core.errors import ConfigError, blaming
 from collima.core.guard import Whole
-from collima.core.ports import Context, Journal, Registry
+from collima.core.ledger import Stationery
+from collima.core.ports import Context, Journal
 from collima.state import SqlJournal, open_state
 
 
@@ -42,7 +46,7 @@ def connector(config: Config, name: str) -> Iterator[Any]:
         yield session
 
 
-def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
+def task(config: Config, name: str, journal: SqlJournal) -> Task[Any, Any]:
     """Raises ConfigError for a job that the file does not have, whose kind is not built yet, or whose calendar is
     broken."""
     job = config.job(name)
@@ -50,13 +54,35 @@ def task(config: Config, name: str, registry: Registry) -> Task[Any, Any]:
         name=name,
         timezone=config.timezone,
         guard=job.guard,
-        registry=registry,
+        registry=journal,
         connect=lambda of: connector(config, of),
         watch=job.mode == "watch",
+        ledger=journal.ledger(name, getattr(job.options, "target", "")),
+        stationery=Letters(config.reports.from_, config.site, config.reports.language) if config.reports else None,
     )
     bound = job.options.bind(context)
     whole = Whole(job.guard.max_removals_total, job.guard.source_drop, job.guard.small_change or 0)
     return Task(name, bound, whole, frozen=frozen(job, config.timezone))
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """`core.ledger.Stationery`. With Jinja2: only a run that writes letters waits for it."""
+
+    sender: str
+    site: str
+    language: str
+
+    @property
+    def _templates(self) -> Stationery:
+        templates: Stationery = import_module("collima.app.stationery").Templates(self.sender, self.site, self.language)
+        return templates
+
+    def check(self, name: str, folder: Path | None) -> None:
+        self._templates.check(name, folder)
+
+    def write(self, name: str, values: Mapping[str, object], **more: Any) -> EmailMessage:
+        return self._templates.write(name, values, **more)
 
 
 def frozen(job: Job, zone: ZoneInfo) -> bool:
