@@ -33,6 +33,7 @@ def check(arguments: Namespace) -> int:
     checked = [Checked(str(config.path), True, f"{len(config.connectors)} connectors, {len(config.jobs)} jobs")]
     checked += [Checked("not built yet", True, note) for note in config.notes]
     checked += _calendars(config)
+    checked += _unheard(config)
     if arguments.connect:
         checked += _connectors(config)
     if arguments.connect or arguments.accept_state:
@@ -64,6 +65,14 @@ def _calendars(config: Config) -> Iterator[Checked]:
             else:
                 told = "today removals wait" if waits else "not today"
                 yield Checked("calendar", True, f"jobs.{job.name}.freeze: {told}")
+
+
+def _unheard(config: Config) -> Iterator[Checked]:
+    """Jobs that run by themselves, and nobody who hears of them."""
+    scheduled = sum(job.options is not None and not job.when.manual for job in config.jobs.values())
+    if scheduled and config.reports is None:
+        jobs = "1 job runs" if scheduled == 1 else f"{scheduled} jobs run"
+        yield Checked("reports", True, f"none: {jobs} by schedule, and nobody is told of failures and holds")
 
 
 def _connectors(config: Config) -> Iterator[Checked]:

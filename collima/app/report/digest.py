@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 from collima.app.paste import Commands
@@ -62,9 +62,8 @@ class Line:
 
     word: str  # its badge
     name: str
-    when: str
     told: str
-    next: str
+    facts: tuple[str, ...]  # when it ran, how long, since when it is in trouble, when it runs next
     cells: tuple[Cell, ...]
 
 
@@ -130,7 +129,7 @@ def _page(day: Day, words: Words, commands: Commands, now: datetime, cap: int) -
             gettext("%(job)s until %(until)s: %(reason)s (%(who)s)")
             % {
                 "job": line(job) or gettext("every job"),
-                "until": _at(until, now),
+                "until": _at(until, now, words),
                 "reason": _tell(why, words),
                 "who": who,
             }
@@ -138,7 +137,7 @@ def _page(day: Day, words: Words, commands: Commands, now: datetime, cap: int) -
         ),
         services=tuple(
             gettext("%(machine)s since %(since)s, version %(version)s")
-            % {"machine": machine, "since": _at(since, now), "version": version}
+            % {"machine": machine, "since": _at(since, now, words), "version": version}
             for machine, since, version in day.services
         ),
         pastes=(("status", commands.status()), *((("holds", commands.holds()),) if day.waiting else ())),
@@ -160,13 +159,17 @@ def _counts(day: Day, words: Words) -> str:
 def _line(job: Job, words: Words, now: datetime) -> Line:
     gettext = words.catalog.gettext
     lasted = f"{job.seconds:.0f} s" if job.seconds is not None else ""
-    since = gettext("since %s") % _at(job.since, now) if job.since else ""
+    facts = (
+        _at(job.ran, now, words) if job.ran else gettext("it never ran"),
+        lasted,
+        gettext("since %s") % _at(job.since, now, words) if job.since else "",
+        gettext("next %s") % _at(job.next, now, words) if job.next else gettext("run by hand"),
+    )
     return Line(
         word=job.state.upper() or "–",
         name=line(job.name),
-        when=" · ".join(filter(None, [_at(job.ran, now) if job.ran else gettext("it never ran"), lasted, since])),
         told=_tell(job.told, words),
-        next=gettext("next %s") % _at(job.next, now) if job.next else gettext("run by hand"),
+        facts=tuple(filter(None, facts)),
         cells=job.cells,
     )
 
@@ -200,9 +203,13 @@ def _mails(day: Day, words: Words) -> list[str]:
     return [text for text in told if text]
 
 
-def _at(moment: datetime, now: datetime) -> str:
-    """Today only the time."""
-    return f"{moment:%H:%M}" if moment.date() == now.date() else f"{moment:%Y-%m-%d %H:%M}"
+def _at(moment: datetime, now: datetime, words: Words) -> str:
+    """Of today only the time; of tomorrow in words."""
+    if moment.date() == now.date():
+        return f"{moment:%H:%M}"
+    if moment.date() == now.date() + timedelta(days=1):
+        return words.catalog.gettext("tomorrow %s") % f"{moment:%H:%M}"
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def _tell(text: str, words: Words) -> str:

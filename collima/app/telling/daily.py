@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from collima.app.config import Job as Declared
 from collima.app.report import digest as pages
@@ -104,10 +105,17 @@ def _job(desk: Desk, job: Declared, alerts: Sequence[AlertRow], pauses: Mapping[
         seconds=(last.ended - last.started).total_seconds() if last and last.ended else None,
         told=words.cause(came_to) if came_to else last.cause if last else "",
         next=nearest.astimezone(zone) if nearest else None,
-        cells=tuple(
-            Cell(f"{run.started.astimezone(zone):%Y-%m-%d %H:%M}", _MOODS.get(run.state, "none")) for run in runs
-        ),
+        cells=_cells(runs, zone),
         findings=tuple(_findings(came_to)) if came_to else (),
+    )
+
+
+def _cells(runs: Sequence[Brief], zone: ZoneInfo) -> tuple[Cell, ...]:
+    """A day each, where there is one run a day."""
+    local = [run.started.astimezone(zone) for run in runs]
+    form = "%Y-%m-%d" if len({moment.date() for moment in local}) == len(local) else "%Y-%m-%d %H:%M"
+    return tuple(
+        Cell(moment.strftime(form), _MOODS.get(run.state, "none")) for run, moment in zip(runs, local, strict=True)
     )
 
 
