@@ -112,6 +112,14 @@ def machine(host: str) -> frozenset[str]:
     return frozenset({host, host.partition(".")[0], socket.getfqdn(host)})
 
 
+def purge(config: Config, journal: SqlJournal, now: datetime) -> Mapping[str, int]:
+    """Deletes what is older than `keep` says. Returns how much, by table."""
+    keep = config.keep
+    return journal.purge(
+        keep_changes=keep.changes.before(now), keep_runs=keep.runs.before(now), keep_logs=keep.logs.before(now)
+    )
+
+
 def reports(config: Config) -> Reports:
     """Whom to tell, and how. Raises ConfigError when nobody is to be told."""
     if config.reports is None:

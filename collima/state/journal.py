@@ -105,8 +105,10 @@ class SqlJournal:
         with self.database.write() as connection:
             return people.forget(connection, address, micros(self.database.now()))
 
-    def purge(self, *, keep_changes: datetime, keep_runs: datetime) -> Mapping[str, int]:
-        return retention.purge(self.database, keep_changes=keep_changes, keep_runs=keep_runs)
+    def purge(
+        self, *, keep_changes: datetime, keep_runs: datetime, keep_logs: datetime | None = None
+    ) -> Mapping[str, int]:
+        return retention.purge(self.database, keep_changes=keep_changes, keep_runs=keep_runs, keep_logs=keep_logs)
 
     def retire(self, target: str, roster: str) -> bool:
         with self.database.write() as connection:

@@ -3,20 +3,22 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import and_, delete, exists, or_, select
+from sqlalchemy import and_, delete, exists, func, or_, select, update
 
 from collima.state.clock import micros
 from collima.state.database import Database
 from collima.state.keys import NAMES, batches
-from collima.state.tables import approvals, changes, fingerprints, holds, notices, runs
+from collima.state.tables import approvals, changes, fingerprints, holds, logs, notices, outbox, runs, services, slots
 
 
-def purge(database: Database, *, keep_changes: datetime, keep_runs: datetime) -> Mapping[str, int]:
-    """Deletes changes, notices and ended holds from before `keep_changes`; runs, with all of theirs, from before
-    `keep_runs`.
+def purge(
+    database: Database, *, keep_changes: datetime, keep_runs: datetime, keep_logs: datetime | None = None
+) -> Mapping[str, int]:
+    """Deletes changes, notices and ended holds from before `keep_changes`; runs, with all of theirs, slots and mails
+    from before `keep_runs`; logs, what mails said, and services that are gone from before `keep_logs` (as changes).
 
-    Approvals and the holds that were approved stay, the ids of closed accounts, and so do runs under way. Returns what
-    was deleted, by table. Each run is a transaction of its own: nobody waits long.
+    Approvals and the holds that were approved stay, the ids of closed accounts, runs under way, and the newest slot of
+    each job. Returns what was deleted, by table. Each run is a transaction of its own: nobody waits long.
     """
     counts = {"changes": 0, "holds": 0, "notices": 0, "runs": 0}
     before_changes, before_runs = micros(keep_changes), micros(keep_runs)
@@ -46,4 +48,31 @@ def purge(database: Database, *, keep_changes: datetime, keep_runs: datetime) ->
         for some in batches(worn_holds, NAMES):
             counts["holds"] += connection.execute(delete(holds).where(holds.c.id.in_(some))).rowcount
         counts["notices"] = connection.execute(delete(notices).where(notices.c.at < before_changes)).rowcount
-    return counts
+    return {**counts, **_of_the_service(database, before_runs, micros(keep_logs or keep_changes))}
+
+
+def _of_the_service(database: Database, before_runs: int, before_logs: int) -> Mapping[str, int]:
+    newest = select(slots.c.job, func.max(slots.c.slot).label("slot")).group_by(slots.c.job).subquery()
+    with database.read() as connection:
+        worn = connection.execute(
+            select(slots.c.job, slots.c.slot)
+            .join(newest, newest.c.job == slots.c.job)
+            .where(
+                slots.c.slot < before_runs, slots.c.slot < newest.c.slot, slots.c.state.not_in(("waiting", "running"))
+            )
+        ).all()
+    for some in batches(worn, NAMES):
+        with database.write() as connection:
+            for job, slot in some:
+                connection.execute(delete(slots).where(slots.c.job == job, slots.c.slot == slot))
+    over = outbox.c.state.in_(("sent", "failed", "unknown"))
+    with database.write() as connection:
+        gone = {
+            "slots": len(worn),
+            "logs": connection.execute(delete(logs).where(logs.c.at < before_logs)).rowcount,
+            "mails": connection.execute(delete(outbox).where(over, outbox.c.created < before_runs)).rowcount,
+            "services": connection.execute(delete(services).where(services.c.tick < before_logs)).rowcount,
+        }
+        said = update(outbox).where(over, outbox.c.created < before_logs, outbox.c.message != "")
+        connection.execute(said.values(message="", recipients="[]"))  # that it was sent stays known
+    return gone

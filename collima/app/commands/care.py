@@ -93,7 +93,7 @@ def migrate(arguments: Namespace) -> int:
 def purge(arguments: Namespace) -> int:
     with opened(arguments) as (config, journal):
         now = wiring.utc_now()
-        counts = journal.purge(keep_changes=config.keep.changes.before(now), keep_runs=config.keep.runs.before(now))
+        counts = wiring.purge(config, journal, now)
     if arguments.json:
         as_json(counts)
     else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from importlib import import_module
 
+from collima.app import wiring
 from collima.app.config import Config
 from collima.app.service.seams import Deliver
 from collima.core.errors import CollimaError
@@ -85,9 +86,7 @@ class Chores:
         today = now.astimezone(config.timezone).date()
         if self.purged == today or self._over.is_set():
             return
-        counts = self.journal.purge(
-            keep_changes=config.keep.changes.before(now), keep_runs=config.keep.runs.before(now)
-        )
+        counts = wiring.purge(config, self.journal, now)
         self.purged = today
         if deleted := ", ".join(f"{count} {name}" for name, count in counts.items() if count):
             log.info("deleted what is old: %s", deleted)
