@@ -45,7 +45,7 @@ class Adoption:
 
     def backup(self: _Session, names: Collection[str]) -> Step:
         return Step(
-            f"Save the members and the configuration of today's {len(names)} lists, and all others with them.",
+            f"Save members, opt-outs and configurations as they are: of all lists, these {len(names)} among them.",
             (
                 f"{_client(self, 'mariadb-dump --single-transaction')} subscriber_table exclusion_table "
                 '| gzip > sympa-members-"$(date +%F)".sql.gz',
@@ -65,8 +65,8 @@ class Adoption:
         included = standing.ours.union(*(standing.others or {}).values())
         if both := standing.manual & (standing.ours if not steps else wanted - standing.opted_out):
             steps.append(_ours_alone(self, name, len(both)))
-        if strange := sorted(standing.manual - wanted - included):
-            steps.append(_by_hand(self, name, strange))
+        if strangers := sorted(filter(str.isprintable, standing.manual - wanted - included)):
+            steps.append(_by_hand(self, name, strangers))
         return tuple(steps)
 
     def ending(self: _Session, name: str, *, close: bool) -> Sequence[Step]:
@@ -139,7 +139,8 @@ def _source(session: _Session, name: str, standing: Standing, least: int) -> lis
     edit = f'$_ = "" if {_SOURCE}; $_ .= "include_file $ENV{{F}}\\n\\n" if $. == 1'
     return [
         Step(
-            f"The file: the run writes it, whether Sympa reads it yet or not. It must have {least} addresses or more.",
+            f"The file: the run writes it, whether Sympa reads it yet or not. It must have {least} addresses or more; "
+            "if it has fewer, look at `collima holds`.",
             (f"grep -c @ {quoted}",),
         ),
         Step(

@@ -16,6 +16,7 @@ from collima.app import config as configuration
 from collima.app import wiring
 from collima.app.config import Config
 from collima.core.ports import Step
+from collima.core.text import line
 from collima.state import SqlJournal
 
 
@@ -64,6 +65,6 @@ def plain(value: object) -> object:
 def print_steps(steps: Iterable[Step], about: str = "") -> None:
     """Ready for a shell: what is told is a comment in it."""
     for number, step in enumerate(steps, 1):
-        print(f"\n# {f'{about} {number}. ' if about else ''}{step.told}")
+        print(f"\n# {f'{about} {number}. ' if about else ''}{line(step.told)}")
         for text in step.lines:
             print(text)
