@@ -103,7 +103,7 @@ def test_planted_rows_are_those_that_an_include_leaves(sympa_here: Server) -> No
 
 
 def test_members_are_told_apart_by_the_way_they_came(place: Place) -> None:
-    place.server.fill("docenti", [ANNA, BRUNO])
+    place.server.plant("docenti", [ANNA, BRUNO])
     place.server.add("docenti", f"{CARLA} Carla", ANNA)
     place.server.delete("docenti", BRUNO)
     roster = place.read()

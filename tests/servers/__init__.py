@@ -3,8 +3,14 @@
 import os
 import shutil
 import socket
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, TypeVar
 
 import pytest
+
+S = TypeVar("S")
+_SHARED = pytest.StashKey[dict[str, Any]]()
 
 SBIN = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 """Where servers are looked for: daemons are outside an ordinary user's PATH."""
@@ -24,6 +30,17 @@ def require(*programs: str) -> None:
     if os.environ.get("COLLIMA_REQUIRE") == "all":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def shared(config: pytest.Config, name: str, server: Callable[[], AbstractContextManager[S]]) -> S:
+    """One server for all the tests of a process, whichever modules import its fixture; it ends with them."""
+    running = config.stash.setdefault(_SHARED, {})
+    if name not in running:
+        stack = ExitStack()
+        running[name] = stack.enter_context(server())
+        config.add_cleanup(stack.close)
+    known: S = running[name]
+    return known
 
 
 def free_port() -> int:

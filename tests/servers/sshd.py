@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port, program, require
+from tests.servers import free_port, program, require, shared
 
 _CONFIG = """\
 Port {port}
@@ -113,6 +113,5 @@ def sshd() -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="session")
-def ssh_server() -> Iterator[Sshd]:
-    with sshd() as running:
-        yield running
+def ssh_server(request: pytest.FixtureRequest) -> Sshd:
+    return shared(request.config, "sshd", sshd)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.servers import program, require
+from tests.servers import program, require, shared
 from tests.servers.mariadb import MariaDB, mariadb
 
 ROBOT = "liste.unimore.it"
@@ -303,9 +303,14 @@ def sympa(server: MariaDB, settings: Mapping[str, str] | None = None, *, below: 
 
 
 @pytest.fixture(scope="session")
-def sympa_server() -> Iterator[Sympa]:
+def sympa_server(request: pytest.FixtureRequest) -> Sympa:
     """One Sympa for all tests of a session; each takes lists of its own, or `sympa_here` for an empty one."""
     require("sympa", "mariadbd")
+    return shared(request.config, "sympa", _with_database)
+
+
+@contextmanager
+def _with_database() -> Iterator[Sympa]:
     with mariadb() as server, sympa(server) as running:
         yield running
 
