@@ -165,7 +165,8 @@ _COLUMNS = (
 def _row(roster: Adopted) -> tuple[object, ...]:
     counts = (roster.today, roster.wanted, len(roster.coming))
     ways = [n for w in (roster.staying, roster.unwanted) for n in (len(w.ours), len(w.manual), w.elsewhere)]
-    to_do = roster.fault or ("no such list" if roster.missing else f"{len(roster.steps)} steps" * bool(roster.steps))
+    steps = f"{len(roster.steps)} step{'s' * (len(roster.steps) > 1)}" if roster.steps else ""
+    to_do = roster.fault or ("no such list" if roster.missing else steps)
     return (roster.name, roster.mode, *counts, *ways, len(roster.opted_out), to_do)
 
 
