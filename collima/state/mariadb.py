@@ -8,6 +8,7 @@ from sqlalchemy.engine import URL
 
 from collima.core.errors import StateError
 
+ANSWER = 300  # seconds that a server may take to answer: one that lost its power never says so
 MODES = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
@@ -17,7 +18,12 @@ def engine(url: URL) -> Engine:
         url.update_query_dict({"charset": "utf8mb4"}),
         isolation_level="READ COMMITTED",
         pool_pre_ping=True,  # a run may be silent for longer than the server's wait_timeout
-        connect_args={"connect_timeout": 10, "init_command": f"SET sql_mode = '{MODES}'"},
+        connect_args={
+            "connect_timeout": 10,
+            "read_timeout": ANSWER,
+            "write_timeout": ANSWER,
+            "init_command": f"SET sql_mode = '{MODES}'",
+        },
     )
 
 

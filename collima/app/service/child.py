@@ -58,13 +58,14 @@ class Child:
                 pass_fds=inherited,
                 start_new_session=True,
             )
+            self.pid = self._process.pid
+            self._exit = self._watched()
         except OSError:
             os.close(self._pipe)
             self._told.close()
             raise
         finally:
             os.close(write)
-        self.pid = self._process.pid
         threading.Thread(target=self._follow, name=f"run {self.pid}", daemon=True).start()
 
     def end(self, why: Why) -> None:
@@ -74,17 +75,25 @@ class Child:
                 self.why = self.why or why
                 self._told.ring()
 
+    def _watched(self) -> int:
+        """A descriptor that is readable when it has ended. It is not reaped by that: its number stays its own."""
+        try:
+            return os.pidfd_open(self.pid)
+        except OSError:  # too many open files
+            self._signal(signal.SIGKILL)
+            self._process.wait()
+            raise
+
     def _follow(self) -> None:
-        process = os.pidfd_open(self.pid)  # readable when it has ended, and not reaped by that: its number stays ours
         try:
             with selectors.DefaultSelector() as ready:
                 ready.register(self._pipe, selectors.EVENT_READ)
-                ready.register(process, selectors.EVENT_READ)
+                ready.register(self._exit, selectors.EVENT_READ)
                 ready.register(self._told, selectors.EVENT_READ)
-                self._until_it_ends(ready, process)
+                self._until_it_ends(ready)
             self._clear()
         finally:
-            os.close(process)
+            os.close(self._exit)
             os.close(self._pipe)
             with self._lock:
                 self._over = True
@@ -92,13 +101,13 @@ class Child:
             self.code = self._process.wait()
             self._done()
 
-    def _until_it_ends(self, ready: selectors.BaseSelector, process: int) -> None:
+    def _until_it_ends(self, ready: selectors.BaseSelector) -> None:
         until = None if self._limit is None else time.monotonic() + self._limit
         signals = [signal.SIGTERM, signal.SIGKILL]
         while True:
             left = None if until is None else max(0.0, until - time.monotonic())
             found = {key.fd for key, _ in ready.select(left)}
-            if process in found:
+            if self._exit in found:
                 return
             if self._pipe in found and not self._take():
                 ready.unregister(self._pipe)  # it closed its output, and goes on

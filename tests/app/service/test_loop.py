@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from collima.state.pauses import Pause
 from tests.app.service.stage import Stage, utc
@@ -566,3 +567,23 @@ def test_the_log_of_a_run_is_there_while_it_runs(lone: Stage) -> None:
     log = journal.logs.of(run)
     assert log is not None
     assert log.text.endswith("more\n")
+
+
+@pytest.mark.parametrize("due", [False, True])
+def test_a_tick_asks_the_same_few_questions_whatever_the_number_of_jobs(lite: State, tmp_path: Path, due: bool) -> None:
+    asked = []
+    for count in (1, 50):
+        stage = Stage(State(f"sqlite:///{tmp_path}/{count}.db", stack=lite.stack), tmp_path)
+        jobs = (f"  j{number}: {{kind: script, when: daily at 08:00}}" for number in range(count))
+        stage.write("\n".join(jobs), "workers: 1")
+        service = stage.service()
+        service.tick()
+        if due:
+            stage.at("07:00")
+        statements: list[str] = []
+        engine = service.journal.database._engine
+        event.listen(engine, "before_cursor_execute", lambda *what, said=statements: said.append(what[2]))
+        service.tick()
+        assert len(stage.played) == due
+        asked.append(len([said for said in statements if not said.startswith("BEGIN")]))
+    assert asked == ([11, 11] if due else [3, 3])
