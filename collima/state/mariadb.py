@@ -8,7 +8,7 @@ from sqlalchemy.engine import URL
 
 from collima.core.errors import StateError
 
-ANSWER = 300  # seconds that a server may take to answer: one that lost its power never says so
+ANSWER = 100  # seconds that a server may take to answer: one that lost its power never says so
 MODES = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
 
 
