@@ -19,6 +19,7 @@ from sqlalchemy.dialects import mysql, sqlite
 from collima.core.text import discreet, line
 from collima.state.clock import maybe, micros, moment
 from collima.state.database import Database
+from collima.state.faults import raced
 from collima.state.keys import batches
 from collima.state.tables import outbox
 
@@ -110,6 +111,11 @@ class Outbox:
     database: Database
 
     def add(self, letters: Iterable[Letter]) -> None:
+        """A transaction of its own. Those that are there already stay."""
+        several = tuple(letters)
+        raced(lambda: self._add(several))
+
+    def _add(self, letters: Sequence[Letter]) -> None:
         with self.database.write() as connection:
             add(connection, letters, micros(self.database.now()))
 
