@@ -42,7 +42,7 @@ _FORMS = (  # the more exact first
     N_("its configuration does not name its include file: write `%(line)s` into it, in place of %(sources)s"),
     N_("its configuration does not name its include file: write `%(line)s` into it"),
     N_("it has other sources: take %(sources)s out, and leave `%(line)s` alone"),
-    N_("%(count)s of its %(size)s members are not in its include file: who changes it?"),
+    N_("%(count)s of its %(size)s members are not in its source any more: who changes it?"),
     N_("%(count)s lines of its include file are no addresses: who changes it?"),
     N_("its status is %(status)s: open it, or take it out here"),
     N_("its source at the target is still not as it should be: can it be written?"),

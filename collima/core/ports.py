@@ -44,7 +44,8 @@ class Roster:
     findings: tuple[tuple[Level, str, str], ...] = ()  # (level, code, text)
     manual: frozenset[Id] = frozenset()  # in it by another way than ours: respected and shown, never removed
     pending: frozenset[Id] = frozenset()  # not in it yet, and to come by our source, whoever put them there
-    torn: bool = False  # who is in it is not as our source says: an Edit of nobody puts that right
+    lost: frozenset[Id] = frozenset()  # members whom our source does not name any more, whoever took them out of it
+    torn: bool = False  # our source does not say who is in it: an Edit of nobody puts that right
     remedy: str = ""  # what a person does about a roster that is missing
     barred: Mapping[Id, str] | None = None  # who must not be in it, and why: neither added nor kept (suspended)
     apart: Mapping[Id, str] | None = None  # in it as more than a member, and as what (owner): never added, and kept

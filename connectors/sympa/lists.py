@@ -50,9 +50,9 @@ class Known:
         return self.written - self.rows.included.keys() - self.excluded
 
     @property
-    def lost(self) -> int:
-        """How many are in by our source, and not in the include file: Sympa's next include would put them out."""
-        return 0 if self.written == self.ours else len(self.ours - (self.written or frozenset()))
+    def lost(self) -> frozenset[str]:
+        """Who is in by our source, and not in the include file: Sympa's next include would put them out."""
+        return frozenset() if self.written == self.ours else self.ours - (self.written or frozenset())
 
 
 def known(
@@ -104,6 +104,7 @@ def roster(known: Known, robot: str) -> Roster:
         findings=tuple(_findings(known, known.config)),
         manual=_ids(known.rows.manual),
         pending=_ids(known.pending),
+        lost=_ids(known.lost) if known.named else frozenset(),
         torn=bool(known.lost or known.junk),
     )
 
@@ -116,12 +117,9 @@ def _findings(known: Known, config: Configuration) -> list[tuple[Level, str, str
         told = f"its configuration does not name its include file: write `{lines(known.file)}` into it{instead}"
         found.append(("warning", "source-missing", told))
     else:
-        if known.lost:
-            told = f"{known.lost} of its {len(known.ours)} members are not in its include file: who changes it?"
-            found.append(("warning", "include-file", told))
-        elif known.junk:
+        if known.junk:
             told = f"{known.junk} lines of its include file are no addresses: who changes it?"
-            found.append(("warning", "include-file", told))
+            found.append(("warning", "source-changed", told))
         if others:
             told = f"it has other sources: take {others} out, and leave `{lines(known.file)}` alone"
             found.append(("warning", "other-sources", told))

@@ -135,6 +135,9 @@ class Sync:
             changes.extend(_changes(wish, roster, want, seen.rosters))
             if roster.torn:
                 mends.add(wish.name)
+            if changed := len(roster.lost & want.members):  # the others are about to go, by us
+                told = f"{changed} of its {len(roster.members)} members are not in its source any more: who changes it?"
+                findings.append(Finding("warning", wish.name, "source-changed", told))
         gone = self._gone(seen)
         findings.extend(_frozen_finding(name, seen.owned[name], now) for name in sorted(gone))
         return Plan(

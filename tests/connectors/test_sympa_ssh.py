@@ -153,6 +153,6 @@ def test_a_connection_that_keeps_dying_leaves_the_file_and_the_next_run_converge
     dying.unlink()
     with far.open() as session:
         roster = session.read(["docenti"])["docenti"]
-        assert (roster.members, roster.pending, roster.torn) == ({ANNA}, {BRUNO}, True)
+        assert (roster.members, roster.pending, roster.lost) == ({ANNA}, {BRUNO}, {ANNA})
     assert not any(s.error for s in far.edit(BRUNO, remove=[ANNA]).values())
     assert far.server.members("docenti") == {BRUNO}

@@ -20,6 +20,7 @@ class MemoryRosters:
     manual: dict[str, set[str]] = field(default_factory=dict)
     pending: dict[str, set[str]] = field(default_factory=dict)
     torn: set[str] = field(default_factory=set)
+    lost: dict[str, set[str]] = field(default_factory=dict)
     writable: bool = True  # whether what is torn can be put right
     left: Mark | None = None
 
@@ -54,6 +55,7 @@ class MemorySession:
                 manual=frozenset(map(Id, self.target.manual.get(name, ()))),
                 pending=frozenset(map(Id, self.target.pending.get(name, ()))),
                 torn=name in self.target.torn,
+                lost=frozenset(map(Id, self.target.lost.get(name, ()))),
             )
             for name in names
         }

@@ -29,6 +29,17 @@ def test_what_is_torn_is_put_right_though_nobody_comes_or_goes(campus: Campus) -
     assert not campus.target.torn
 
 
+def test_members_whom_their_source_has_lost_are_told_unless_they_are_to_go_anyway(campus: Campus) -> None:
+    campus.target.torn.add("docenti")
+    campus.target.lost["docenti"] = ids("p1", "p2", "p3")
+    (finding,) = campus.run(campus.job(stanza())).findings
+    assert (finding.level, finding.code, finding.text[:9]) == ("warning", "source-changed", "3 of its ")
+    campus.people(staff(10, employeeType="PO")[4:], staff(60, first=1000, employeeType="PTA"))
+    result = campus.plan(campus.job(stanza()))
+    assert len(subject(result).planned["remove"]) == 4
+    assert codes(result) == []
+
+
 @pytest.mark.parametrize(
     "order", [{"watch": True}, {"only": ("altri",)}], ids=["a job in watch", "a run of other rosters only"]
 )
