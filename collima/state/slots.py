@@ -89,7 +89,9 @@ class Slots:
 
         `wanted` is the whole of a file, by job: what it does not name any more is forgotten.
         """
-        now = micros(self.database.now())
+        return raced(lambda: self._first_seen(wanted, micros(self.database.now())))
+
+    def _first_seen(self, wanted: Mapping[str, str], now: int) -> Mapping[str, datetime]:
         with self.database.write() as connection:
             known = {row.job: row for row in connection.execute(select(schedules))}
             if gone := known.keys() - wanted.keys():
@@ -209,11 +211,14 @@ class Slots:
         ours = raced(started) if rows else []
         return tuple(replace(row, state="running", service=service, cause="") for row in ours)
 
-    def wait(self, row: SlotRow, not_before: datetime, *, cause: str, tries: int = 0, takeovers: int = 0) -> bool:
+    def wait(
+        self, row: SlotRow, not_before: datetime, *, cause: str, run: str = "", tries: int = 0, takeovers: int = 0
+    ) -> bool:
         """It goes back into the queue. `tries`, `takeovers`: how many are added. False: it is not ours any more."""
         return self._change(
             row,
             state="waiting",
+            run=run or row.run,
             service="",
             not_before=micros(not_before),
             tries=row.tries + tries,
@@ -234,8 +239,11 @@ class Slots:
         return self._change(row, run=run)
 
     def _change(self, row: SlotRow, **values: object) -> bool:
-        with self.database.write() as connection:
-            return _change(connection, row, values)
+        def changed() -> bool:
+            with self.database.write() as connection:
+                return _change(connection, row, values)
+
+        return raced(changed)
 
     # ---- runs that cannot speak for themselves
 

@@ -20,10 +20,10 @@ from tests.soak import size
 __all__ = ["mariadb_server"]
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
-SLOTS = size("COLLIMA_SOAK_SLOTS", 300, 40)
+SLOTS = size("COLLIMA_SOAK_SLOTS", 300, 30)
 SEED = size("COLLIMA_SOAK_SEED", 20261124, 20261124)
 JOBS = [f"j{number}" for number in range(6)]
-SCRIPT = "flock -n lock-{0} sh -c 'sleep 0.$(( $$ % 10 )); echo {0} >> ends' || echo {0} >> twice"
+SCRIPT = "flock -n lock-{0} sh -c 'sleep 1.$(( $$ % 10 )); echo {0} >> ends' || echo {0} >> twice"
 
 
 @pytest.mark.parametrize("where", ["sqlite", "mariadb"])
@@ -53,7 +53,7 @@ def test_each_slot_runs_to_its_end_once_whatever_is_killed(
                 services[at].wait(30)
                 services[at] = site.start("collima", "serve", host=hosts[at])
                 killed["services"] += 1
-            if rng.random() < 0.2 and (locks := site.journal.slots.locks()):
+            if rng.random() < 0.5 and (locks := site.journal.slots.locks()):
                 with suppress(ProcessLookupError):
                     os.killpg(rng.choice(locks).pid, signal.SIGKILL)
                     killed["runs"] += 1

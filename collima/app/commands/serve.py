@@ -32,6 +32,8 @@ from collima.state.clock import micros, stamp
 from collima.state.services import ServiceRow
 
 RUN_JOB = (sys.executable, "-P", "-m", "collima.app.job")
+UNSAFE = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), 127) if chr(code) not in "\t\n"}
+"""Controls: what a run printed must not drive a terminal."""
 ANSWER = 60.0  # seconds that a service gets to answer a reload
 
 
@@ -133,5 +135,5 @@ def log(arguments: Namespace) -> int:
     elif found is None:
         raise ConfigError(f"run {run.id} has no log: the service did not start it, or it printed nothing yet")
     else:
-        sys.stdout.write(found.text if found.text.endswith("\n") else f"{found.text}\n")
+        print(found.text.removesuffix("\n").translate(UNSAFE))
     return 0

@@ -12,6 +12,8 @@ from typing import Protocol
 
 from collima.state import locks
 
+MOST = 10_000  # processes that are remembered
+
 
 class Leased(Protocol):
     @property
@@ -44,6 +46,8 @@ class Lives:
         lease, since = self._seen.get(one.id, (None, 0.0))
         if lease != one.lease:
             since = self.steady()
+            if len(self._seen) >= MOST:
+                self._seen.clear()
             self._seen[one.id] = one.lease, since
         waited = not self.patient or self.steady() - since > locks.LEASE.total_seconds()
         return waited and one.lease < now

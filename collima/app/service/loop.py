@@ -144,6 +144,8 @@ class Service:
             return
         self.journal.services.begin(self.name, config=self.config.hash, version=collima.__version__)
         self._registered = True
+        what = f"{self.config.path}, {len(self.config.jobs)} jobs, {self.config.hash[:16]}"
+        log.info("service %s on %s runs %s", self.name, self.journal.host, what)
 
     def _claim(self, now: datetime) -> bool:
         """Rows for what is due and has none."""

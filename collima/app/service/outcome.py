@@ -52,10 +52,10 @@ def after(slot: SlotRow, job: Job | None, run: SlotRun | None, end: Exit | None,
     goes on.
     """
     if end and run and run.pid != end.pid:
-        if end.code == BUSY and not run.state:
-            return None
-        if end.code != BUSY:
+        if run.id == slot.run or end.code != BUSY:
             run = None  # of an earlier try
+        elif not run.state:
+            return None
     if end and end.why == "limit":
         return _over_limit(job, run)
     if end and end.why == "stop" and (run is None or not run.state or (run.state == "failed" and run.transient)):

@@ -188,7 +188,7 @@ class Runs:
                     "the run that was due at %s UTC is tried again: %s", f"{slot.due:%Y-%m-%d %H:%M}", then.cause
                 )
                 kept = self.journal.slots.wait(
-                    slot, then.again, cause=then.cause, tries=then.tries, takeovers=then.takeovers
+                    slot, then.again, cause=then.cause, run=name, tries=then.tries, takeovers=then.takeovers
                 )
             else:
                 log.info("ended: %s", then.cause or (run.state if run else "done"))

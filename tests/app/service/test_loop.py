@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from collima.state.pauses import Pause
-from tests.app.service.stage import Stage, utc
+from tests.app.service.stage import DEAD, Stage, utc
 from tests.state.conftest import State
 
 DAILY = "  a: {kind: script, when: daily at 08:00}"  # 07:00 UTC
@@ -242,6 +242,26 @@ def test_a_person_who_is_faster_by_a_second_only_delays_the_run(lone: Stage) -> 
     lone.state.later(minutes=1)
     service.tick()
     assert (len(lone.played), lone.slot("a").state, lone.slot("a").tries) == (2, "running", 0)
+
+
+def test_a_person_in_the_way_of_another_try_costs_no_try(lone: Stage) -> None:
+    lone.write("  a: {kind: script, when: daily at 08:00, retry: {times: 1, every: 10 minutes}}")
+    service = lone.service()
+    service.tick()
+    lone.at("07:00")
+    service.tick()
+    lone.played[0].ends("failed", transient=True, cause="no answer")
+    service.tick()
+    lone.state.later(minutes=10)
+    service.tick()
+    lone.played[1].pid, lone.played[1].code = DEAD, 75
+    service.tick()
+    assert (lone.slot("a").state, lone.slot("a").tries) == ("waiting", 1)
+    lone.state.later(minutes=1)
+    service.tick()
+    lone.played[2].ends()
+    service.tick()
+    assert (lone.slot("a").state, lone.slot("a").tries, lone.slot("a").cause) == ("ended", 1, "")
 
 
 def test_a_newer_slot_replaces_one_that_still_waits(lone: Stage) -> None:
