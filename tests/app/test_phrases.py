@@ -12,6 +12,9 @@ from collima.core.model import Change, Key, Limit, Plan, Subject
 from collima.core.ports import Past
 from collima.core.quantities import amount
 from collima.directory.filters import parse
+from connectors.sympa import lists
+from connectors.sympa.database import Exclusions, Rows
+from connectors.sympa.machine import Look
 from jobs.roster_sync.options import Stanza
 from tests.jobs.campus import Campus, person, place, staff, stanza
 from tests.jobs.volumes import HOME, MAIL, MORNING, Storage, job, nightly
@@ -129,3 +132,33 @@ def test_reasons_that_are_joined_are_told_one_by_one() -> None:
     )
     assert told(joined, ITALIAN) == "; ".join(told(part, ITALIAN) for part in joined.split("; "))
     assert "whole run" not in told(joined, ITALIAN)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        b"subject x\n",
+        b"include_sql_query\nname old\n\nstatus closed\n",
+        b"include_file /f/docenti\n\ninclude_file /g\n",
+        None,
+    ],
+)
+def test_the_findings_of_a_list_in_sympa_are_told_in_italian(config: bytes | None) -> None:
+    look = Look(file=b"<html>\n", config=config)
+    known = lists.known("docenti", "/f/docenti", look, Rows(), Exclusions(), lambda _: None)
+    roster = lists.roster(known, "liste.unimore.it")
+    texts = [text for _, _, text in roster.findings] or [f"the target has no such roster: {roster.remedy}"]
+    assert [text for text in texts if not translated(text)] == []
+
+
+def test_how_members_came_is_told_in_italian(tmp_path: Path) -> None:
+    campus = Campus(tmp_path)
+    campus.people(staff(3, employeeType="PO"), staff(60, first=1000))
+    campus.account("gone@unimore.it")
+    campus.run(campus.job(stanza()))
+    campus.target.manual["docenti"] = {"id-p1000@unimore.it", "id-gone@unimore.it"}
+    campus.target.torn, campus.target.writable = {"docenti"}, False
+    campus.target.lost["docenti"] = {"id-p1@unimore.it"}
+    found = campus.run(campus.job(stanza())).findings
+    assert {f.code for f in found} == {"manual", "manual-left", "source-changed", "not-mended"}
+    assert [f.code for f in found if not translated(f.text)] == []
