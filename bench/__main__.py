@@ -7,6 +7,7 @@
 4. Sympa's own include of 250 lists, of which none or ten change, against the whole process `run-job`; and the first
    fill of a list of 20,000 (`bench.sympa`).
 5. The service: 500 jobs due at once, its memory after 100,000 fires, a run that changes nothing (`bench.service`).
+6. Google: the calls, CPU and memory of a full plan of 40,000 accounts, and the pace of 1,500 changes (`bench.google`).
 """
 
 import argparse
@@ -16,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import service, sympa
+from bench import google, service, sympa
 from bench.clock import Child, Figure, Unmeasured, child, medians
 from bench.read import ATTRIBUTES, PEOPLE, VARIABLE
 from examples.campus import campus, schedule
@@ -106,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--lists", type=int, default=250, help="of Sympa (default: %(default)s)")
     parser.add_argument("--fires", type=int, default=100_000, help="of the service (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each (default: %(default)s)")
-    parser.add_argument("--only", choices=("ldap", "ldif", "sympa", "service"))
+    parser.add_argument("--only", choices=("ldap", "ldif", "sympa", "service", "google"))
     given = parser.parse_args(arguments)
     try:
         if given.only in (None, "ldap"):
@@ -117,6 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _print(sympa.figures(given.lists, max(1, given.rounds // 2)))
         if given.only in (None, "service"):
             _print(service.figures(given.fires, given.rounds))
+        if given.only in (None, "google"):
+            _print(google.figures())
     except Unmeasured as err:
         sys.exit(f"could not measure: {err}")
 

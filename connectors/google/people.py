@@ -12,7 +12,7 @@ from connectors.google.trouble import Trouble
 
 PAGE = 500  # the most that Google gives
 _FIELDS = "nextPageToken,users(id,primaryEmail,aliases,nonEditableAliases,suspended,archived)"
-_ONE_MAILBOX = frozenset({"gmail.com", "googlemail.com"})
+_ONE_MAILBOX = ("@gmail.com", "@googlemail.com")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,9 @@ class People:
 def folded(address: str) -> str:
     """What Google takes for one mailbox: case never counts, and dots do not at gmail.com, which is googlemail.com."""
     text = address.lower()
-    local, _, domain = text.rpartition("@")
-    return f"{local.replace('.', '')}@gmail.com" if domain in _ONE_MAILBOX else text
+    if text.endswith(_ONE_MAILBOX):
+        return f"{text.rpartition('@')[0].replace('.', '')}@gmail.com"
+    return text
 
 
 def people(calls: Calls, apis: Apis, customer: str) -> People:
