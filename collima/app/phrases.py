@@ -44,7 +44,7 @@ _FORMS = (  # the more exact first
     N_("it has other sources: take %(sources)s out, and leave `%(line)s` alone"),
     N_("%(count)s of its %(size)s members are not in its source any more: who changes it?"),
     N_("%(count)s lines of its include file are no addresses: who changes it?"),
-    N_("its status is %(status)s: open it, or take it out here"),
+    N_("it is not open (status %(status)s): open it, or take it out here"),
     N_("its source at the target is still not as it should be: can it be written?"),
     N_(
         "no stanza names it any more (since %(day)s): kept as it is. Name it again, write `renamed: %(pair)s`, or run "
