@@ -5,7 +5,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
 
@@ -26,7 +26,11 @@ def require(*programs: str) -> None:
     missing = [name for name in programs if not program(name)]
     if not missing:
         return
-    reason = f"not installed: {', '.join(missing)} (see `make test`)"
+    cannot(f"not installed: {', '.join(missing)} (see `make test`)")
+
+
+def cannot(reason: str) -> NoReturn:
+    """Skips the test, which cannot run here; fails it when COLLIMA_REQUIRE=all."""
     if os.environ.get("COLLIMA_REQUIRE") == "all":
         pytest.fail(reason)
     pytest.skip(reason)

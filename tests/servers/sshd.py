@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port, program, require, shared
+from tests.servers import cannot, free_port, program, require, shared
 
 _CONFIG = """\
 Port {port}
@@ -94,7 +94,7 @@ class Sshd:
 def sshd() -> Iterator[Sshd]:
     require("sshd", "ssh", "ssh-keygen")
     if os.geteuid() != 0:
-        pytest.skip("sshd needs root")
+        cannot("sshd needs root")
     Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where it keeps its unprivileged half: not to be chosen
     with tempfile.TemporaryDirectory(prefix="collima-sshd-") as place:
         folder = Path(place)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.servers import program, require, shared
+from tests.servers import cannot, program, require, shared
 from tests.servers.mariadb import MariaDB, mariadb
 
 ROBOT = "liste.unimore.it"
@@ -279,7 +279,7 @@ def sympa(server: MariaDB, settings: Mapping[str, str] | None = None, *, below: 
     """
     require("sympa")
     if os.geteuid() != 0:
-        pytest.skip("a private Sympa needs root: its command changes to the user sympa")
+        cannot("a private Sympa needs root: its command changes to the user sympa")
     memory = Path("/dev/shm")  # where many small files are fast
     folder = Path(tempfile.mkdtemp(prefix="collima-sympa-", dir=below or (memory if memory.is_dir() else None)))
     try:
