@@ -26,6 +26,7 @@ from collima.state.holds import WEEK
 from collima.state.keys import key
 from collima.state.tables import (
     absences,
+    alerts,
     approval_keys,
     approvals,
     changes,
@@ -72,6 +73,9 @@ TOLD: tuple[tuple[Table, str], ...] = (
     (approvals, "reason"),
     (pauses, "reason"),
     (slots, "cause"),
+    (alerts, "cause"),
+    (alerts, "what"),
+    (outbox, "error"),
 )
 """Columns with text in which an address may occur."""
 

@@ -296,7 +296,7 @@ def test_a_reminder_waits_for_the_run_that_is_under_way(campus: Site) -> None:
     campus.clock.now = began + DAY
     row = SlotRow("lists", campus.clock.now, "waiting")
     campus.journal.slots.claim([row])
-    campus.journal.slots.start(row, "s1")
+    campus.journal.slots.start([row], "s1")
     campus.until(began + DAY + HOUR)
     assert len(campus.told()) == 1
     campus.until(began + DAY + 3 * HOUR)

@@ -107,3 +107,12 @@ def test_a_mail_planned_by_two_at_once_is_one_row_and_urgent_ones_come_first(sta
     journals[1].relays.refused(relay, state.now, "no connection")
     assert journal.relays.troubled()[0].error == "no connection"
     assert journal.outbox.standing(state.now).waiting == 49
+
+
+def test_an_alert_about_somebody_who_is_forgotten_names_nobody(state: State) -> None:
+    journal = state.open()
+    row = AlertRow("copy", "held", state.now, state.now, "", "posta@unimore.it", {"subjects": {"posta@unimore.it": 1}})
+    journal.alerts.settle("copy", lambda _: Decided([row]))
+    assert journal.person("posta@unimore.it").told == {"alerts.what": 1}
+    assert journal.forget("posta@unimore.it") == {"alerts": 1}
+    assert "posta@" not in str(journal.alerts.open())

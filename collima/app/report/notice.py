@@ -1,10 +1,10 @@
 """Short mails: a job is well again, it did not run, something is still so, the service has trouble."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 
-from collima.app.report.compose import Head, Letterhead, atom, fitting, seal, stamp
+from collima.app.report.compose import Head, Letterhead, atom, fitting, seal
 from collima.core.text import discreet, line
 
 
@@ -49,9 +49,10 @@ def notify(notice: Notice, letterhead: Letterhead, now: datetime) -> EmailMessag
         when=now.strftime("%Y-%m-%d %H:%M %Z").strip(),
     )
     text, html = fitting("notice", letterhead, lambda _: page)
+    moment = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     head = Head(
         subject=": ".join(filter(None, [f"[collima] {title}", discreet(notice.cause)])),
-        name=f"{job or 'service'}.{stamp(now)}.{atom(notice.word.lower())}-{atom(notice.about)}",
+        name=f"{job or 'service'}.{moment}.{atom(notice.word.lower())}-{atom(notice.about)}",
         thread=f"job.{job}" if job else "service",
         list=f"{job}.collima" if job else "collima",
     )
