@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from typing import Literal
 
 OLDEST = date(1980, 1, 1)
@@ -45,11 +45,11 @@ def since(values: Iterable[str], now: datetime, zone: tzinfo) -> Since:
     for text in values:
         try:
             taken = moment(text)
+            if taken > now:
+                return Since(None, "future-date")
             day = taken.astimezone(zone).date()
         except (ValueError, OverflowError):
             return Since(None, "bad-date")
-        if taken.astimezone(UTC) > now:
-            return Since(None, "future-date")
         if day < OLDEST:
             return Since(None, "bad-date")
         days.append(day)

@@ -212,13 +212,15 @@ class Expiry:
 
     def _letter(self, to: Address, word: Word) -> EmailMessage:
         notice = word.notice
-        identity = "\0".join((self.context.name, self.target, notice.account, str(notice.ends), notice.stage, to))
+        whose = (self.context.name, self.target, notice.account, notice.person)
+        identity = "\0".join((*whose, str(notice.ends), notice.stage, to))
         values = {
             "address": notice.address,
             "last": notice.ends,
             "closes": word.closes,
             "deletes": word.deletes,
             "days": word.days,
+            "today": word.at.date(),
             "also": to != notice.address,
         }
         name = f"{self.context.name}.{hashlib.sha256(identity.encode('utf-8', 'surrogateescape')).hexdigest()[:32]}"
