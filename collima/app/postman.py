@@ -28,6 +28,7 @@ TURN = timedelta(minutes=1)  # so long one connector is served before the next o
 ROWS = 10  # that are looked up at once: what is more urgent and was added meanwhile waits for no more
 STUBBORN = 5  # mails refused in a row: then it is the relay
 STEP = 0.5  # seconds of sleep between two looks at `stop`
+SOON = 30.0  # seconds that `drain` waits for the next mail
 STORING = 5.0  # seconds between two tries to store that a mail was sent
 
 
@@ -54,6 +55,24 @@ def deliver(
         _Turn(config, journal, via, clock, stop, sleep, bulk).take() for via in journal.outbox.vias() if not stop()
     ]
     return min((moment for moment in moments if moment is not None), default=None)
+
+
+def drain(
+    config: Config,
+    journal: SqlJournal,
+    *,
+    clock: Clock,
+    stop: Callable[[], bool] = never,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Sends, however long a relay's rate makes it, until nothing is left that could go within half a minute.
+
+    Where no service is, a run that somebody starts sends its own mail so. Raises StateError.
+    """
+    while (again := deliver(config, journal, clock=clock, stop=stop, sleep=sleep)) is not None and not stop():
+        if (left := (again - clock()).total_seconds()) > SOON:
+            return
+        sleep(max(0.0, left))
 
 
 def back_off(times: int) -> timedelta:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-from collima.app import wiring
+from collima.app import postman, wiring
 from collima.app.commands import as_json, command_line, load, opened, who
 from collima.app.config import Config
 from collima.app.logs import Keyed
@@ -43,6 +43,8 @@ def run_job(arguments: Namespace) -> int:
         _tell(result, arguments)
     if arguments.mail and result.state != "busy":
         _mail(config, result, Commands(str(config.path.resolve()) if arguments.config else ""))
+    if result.run and arguments.slot is None and hasattr(config.job(arguments.job).options, "via"):
+        _deliver(config)
     return result.exit_code
 
 
@@ -193,3 +195,16 @@ def _mail(config: Config, result: Result, commands: Commands) -> None:
             mailer.mail_run(config, result, commands, journal)
     except CollimaError as err:
         log.warning("the report was not sent: %s", err)
+
+
+def _deliver(config: Config) -> None:
+    """What a run that cron or a person starts has put into the outbox; for its own runs the service does."""
+    try:
+        with wiring.open_journal(config, command=command_line()) as journal:
+            postman.drain(config, journal, clock=wiring.utc_now)
+            waiting = journal.outbox.standing(wiring.utc_now()).waiting
+    except CollimaError as err:
+        log.warning("mail waits in the outbox: %s", err)
+    else:
+        if waiting:
+            log.warning("%d mails wait in the outbox: the service sends them, or the next run", waiting)
