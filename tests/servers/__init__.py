@@ -1,10 +1,11 @@
 """Real servers for the tests: private, on free ports of 127.0.0.1, in a temporary folder, ended by pid."""
 
 import os
+import secrets
 import shutil
 import socket
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from typing import Any, NoReturn, TypeVar
 
 import pytest
@@ -14,6 +15,9 @@ _SHARED = pytest.StashKey[dict[str, Any]]()
 
 SBIN = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 """Where servers are looked for: daemons are outside an ordinary user's PATH."""
+
+_PORTS = range(12000, 32000)
+"""Below those that Linux gives to connections out (net.ipv4.ip_local_port_range)."""
 
 
 def program(name: str) -> str:
@@ -48,8 +52,12 @@ def shared(config: pytest.Config, name: str, server: Callable[[], AbstractContex
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody uses now, and that no connection out is given before the server takes it.
+
+    Chosen without `random`, which may be seeded alike in processes that run tests side by side.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
