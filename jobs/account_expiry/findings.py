@@ -19,7 +19,7 @@ _TOLD: Mapping[str, tuple[Level, str]] = {
     "future-date": ("warning", "accounts are left alone: their owners have a date that has not come"),
     "shared-account": ("warning", "accounts are left alone: several people of the directory have their address"),
     "another-person": ("warning", "closed accounts are left alone: they were another person's when a run closed them"),
-    "reopened": ("warning", "accounts that a run had closed were opened by hand: left alone; name them in `except`"),
+    "reopened": ("warning", "accounts that a run had closed were opened by hand: left alone until `except` names them"),
     "closed-elsewhere": ("info", "accounts that have ended were closed by somebody else: left alone"),
     "left-closed": (
         "warning",
@@ -33,6 +33,8 @@ _TOLD: Mapping[str, tuple[Level, str]] = {
     "no-way-back": ("info", "notices cannot be taken back"),
     "not-as-it-was": ("warning", "accounts are no longer as that run left them: not undone"),
 }
+
+CODES = frozenset(_TOLD)
 
 
 def counted(counts: Mapping[str, int]) -> Iterator[Finding]:

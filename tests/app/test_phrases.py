@@ -1,5 +1,7 @@
 """Every sentence that the guard and roster-sync can say is told in the reader's language."""
 
+from collections import Counter
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from collima.directory.filters import parse
 from connectors.sympa import lists
 from connectors.sympa.database import Exclusions, Rows
 from connectors.sympa.machine import Look
+from jobs.account_expiry import findings
 from jobs.roster_sync.options import Stanza
+from tests.jobs.alumni import Alumni, accounts, entry
 from tests.jobs.campus import Campus, person, place, staff, stanza
 from tests.jobs.volumes import HOME, MAIL, MORNING, Storage, job, nightly
 
@@ -162,3 +166,26 @@ def test_how_members_came_is_told_in_italian(tmp_path: Path) -> None:
     found = campus.run(campus.job(stanza())).findings
     assert {f.code for f in found} == {"manual", "manual-left", "source-changed", "not-mended"}
     assert [f.code for f in found if not translated(f.text)] == []
+
+
+@pytest.mark.parametrize("verb", ["suspend", "archive", "delete"])
+def test_held_closures_are_translated(verb: str) -> None:
+    limit = Limit(verb, amount(0), 0)
+    subject = Subject("accounts", 100, limits=(limit,))
+    plan = Plan((), (subject,), (Change(Key("accounts", verb, "a"), "", None),))
+    assert translated(guard.judge(plan, Whole(), ()).reasons["accounts"])
+
+
+def test_findings_of_account_expiry_are_translated() -> None:
+    told_of = [*findings.counted(Counter(dict.fromkeys(findings.CODES, 2))), findings.ahead({30: 1, 90: 2, 365: 3})]
+    told_of += [*findings.paced(1, 2, 200), *findings.freed(1500)]
+    assert len(told_of) == len(findings.CODES) + 3
+    assert [finding.text for finding in told_of if not translated(finding.text)] == []
+
+
+def test_doubts_of_account_expiry_are_translated(tmp_path: Path) -> None:
+    alumni = Alumni(tmp_path)
+    alumni.people([entry(n, date(1999, 1, 1)) for n in range(3)], crowd=0)
+    assert translated(accounts(alumni.run()).reason)
+    alumni.people([entry(n, None) for n in range(3)], crowd=0)
+    assert all(translated(source.reason) for source in alumni.run().sources if source.reason)
