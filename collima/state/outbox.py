@@ -66,7 +66,10 @@ class Standing:
 
 
 def add(connection: Connection, letters: Iterable[Letter], now: int) -> None:
-    """Adds them in the caller's transaction, whether a few or forty thousand; those that are there already stay."""
+    """Adds them in the caller's transaction, whether a few or forty thousand; those that are there already stay.
+
+    A mail takes a millisecond to be written down, during which nobody else writes on SQLite: many go in portions.
+    """
     if connection.dialect.name == "sqlite":
         statement: Insert = sqlite.insert(outbox).on_conflict_do_nothing(index_elements=["message_id"])
     else:
