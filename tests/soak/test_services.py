@@ -53,9 +53,10 @@ def test_each_slot_runs_to_its_end_once_whatever_is_killed(
                 services[at].wait(30)
                 services[at] = site.start("collima", "serve", host=hosts[at])
                 killed["services"] += 1
-            if rng.random() < 0.5 and (locks := site.journal.slots.locks()):
+            if rng.random() < 0.3:
+                lock = rng.choice(wait_for(site.journal.slots.locks, 60))
                 with suppress(ProcessLookupError):
-                    os.killpg(rng.choice(locks).pid, signal.SIGKILL)
+                    os.killpg(lock.pid, signal.SIGKILL)
                     killed["runs"] += 1
         wait_for(lambda: not site.journal.slots.open(), 300)
     finally:
@@ -63,8 +64,7 @@ def test_each_slot_runs_to_its_end_once_whatever_is_killed(
     rows = [row for name in JOBS for row in site.history(name)]
     done = Counter(row.job for row in rows if row.state == "in-sync")
     dead = Counter(row.job for row in rows if row.state == "failed")
-    assert killed["services"] > 3
-    assert killed["runs"] > 1
+    assert min(killed["services"], killed["runs"]) >= SLOTS // 20
     assert site.effects("twice") == [], f"seed {SEED}: two runs of one job at once"
     assert {row.cause for row in rows if row.state == "failed"} <= {"killed"}
     given_up = Counter(row.job for row in rows if row.state == "failed" and row.slot is not None)  # died twice

@@ -32,7 +32,7 @@ from collima.state.clock import micros, stamp
 from collima.state.services import ServiceRow
 
 RUN_JOB = (sys.executable, "-P", "-m", "collima.app.job")
-UNSAFE = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), 127) if chr(code) not in "\t\n"}
+UNSAFE = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 """Controls: what a run printed must not drive a terminal."""
 ANSWER = 60.0  # seconds that a service gets to answer a reload
 
