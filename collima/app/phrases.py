@@ -133,13 +133,19 @@ def _patterns() -> Sequence[tuple[str, re.Pattern[str]]]:
     return [(form, _pattern(form)) for form in _FORMS]
 
 
-_NAMED = re.compile(r"(?P<connector>[\w-]+): (?P<inner>.+)")
+_NAMED = re.compile(r"(?P<name>[\w.+-]+): (?P<inner>.+)")  # a connector or a subject
 
 
 def told(text: str, catalog: gettext.NullTranslations) -> str:
-    """`text`, or the parts that "; " joins, each in the language of the catalog if its form is known."""
-    whole = _translated(text, catalog)
-    return whole if whole is not None else "; ".join(_parts(text, catalog))
+    """`text`, or the parts that "; " joins, each in the language of the catalog if its form is known.
+
+    The name of a connector or a subject may come before.
+    """
+    if (whole := _translated(text, catalog)) is not None:
+        return whole
+    if named := _NAMED.fullmatch(text):
+        return f"{named['name']}: {told(named['inner'], catalog)}"
+    return "; ".join(_parts(text, catalog))
 
 
 def _parts(text: str, catalog: gettext.NullTranslations) -> Iterator[str]:
@@ -152,13 +158,6 @@ def _translated(text: str, catalog: gettext.NullTranslations) -> str | None:
         if match := pattern.fullmatch(text):
             values = match.groupdict()
             if "inner" in values:
-                values["inner"] = _inner(values["inner"], catalog)
+                values["inner"] = told(values["inner"], catalog)
             return catalog.gettext(form) % values
     return None
-
-
-def _inner(text: str, catalog: gettext.NullTranslations) -> str:
-    """A reason of a source, which the source's name may come before."""
-    if (known := _translated(text, catalog)) is None and (named := _NAMED.fullmatch(text)):
-        return f"{named['connector']}: {told(named['inner'], catalog)}"
-    return text if known is None else known

@@ -142,7 +142,8 @@ def _exit_code(state: State, *, transient: bool, held: bool) -> int:
 
 
 def _cause(findings: Sequence[Finding], failed: Sequence[Failure]) -> str:
-    worst = next((f.text for f in findings if f.level == "critical"), "")
+    """What is worst, with the subject of which it is said."""
+    worst = next((": ".join(filter(None, [f.subject, f.text])) for f in findings if f.level == "critical"), "")
     return worst or (failed[0].error if failed else "")
 
 

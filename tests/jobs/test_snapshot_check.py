@@ -152,7 +152,7 @@ def test_when_no_connector_answers_the_run_fails(storage: Storage) -> None:
     storage.systems["san"].fault = storage.systems["nas"].fault = "no route to host"
     result = storage.run(job(MAIL, HOME))
     assert (result.state, result.exit_code) == ("failed", 1)
-    assert result.cause == "cannot be read: san: no route to host"
+    assert result.cause == "mail: cannot be read: san: no route to host"
 
 
 def test_levels_can_be_set(storage: Storage) -> None:
