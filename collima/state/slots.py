@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from collima.state import locks
@@ -287,15 +287,18 @@ class Slots:
         return run
 
 
+_CHANGE = update(slots).where(
+    slots.c.job == bindparam("job_"),
+    slots.c.slot == bindparam("slot_"),
+    slots.c.state == bindparam("state_"),
+    slots.c.service == bindparam("service_"),
+)
+
+
 def _change(connection: Connection, row: SlotRow, values: Mapping[str, object]) -> bool:
     """False: it is not any more as `row` says."""
-    expected = and_(
-        slots.c.job == row.job,
-        slots.c.slot == micros(row.due),
-        slots.c.state == row.state,
-        slots.c.service == row.service,
-    )
-    return connection.execute(update(slots).where(expected).values(**values)).rowcount == 1
+    expected = {"job_": row.job, "slot_": micros(row.due), "state_": row.state, "service_": row.service}
+    return connection.execute(_CHANGE, {**expected, **values}).rowcount == 1
 
 
 def _known(connection: Connection, keys: Collection[tuple[str, datetime]]) -> frozenset[tuple[str, datetime]]:
