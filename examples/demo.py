@@ -1,7 +1,8 @@
 """`make demo`: five acts on the embedded campus, with the real commands, in a copy of their own (`.demo/`).
 
 Ends with 0 when every command ended as it should. `python examples/demo.py --read MAILDIR` prints the newest mail,
-`--snapshots FOLDER` makes the invented snapshots of two volumes anew, up to today.
+`--snapshots FOLDER` makes the invented snapshots of two volumes anew, up to today; `examples/alumni.py` does so with
+the accounts of alumni.
 """
 
 import argparse
@@ -25,7 +26,7 @@ OWN = PROJECT / ".demo"
 JOB = "sympa-lists"
 APPROVAL = re.compile(rf"run-job {JOB} --approve [0-9a-f]{{16}}")
 GONE, NEWCOMERS = "D04", "12"
-SNAPSHOTS = "var/snapshots"
+VAR, SNAPSHOTS = "var", "var/snapshots"
 
 
 class Surprise(Exception):
@@ -40,9 +41,16 @@ class Stage:
         if folder == OWN and folder.exists():
             shutil.rmtree(folder)
         (folder / "examples").mkdir(parents=True)
-        for name in ("schedules.yaml", "examples/campus.ldif", "examples/campus.py", "examples/demo.py"):
+        for name in (
+            "schedules.yaml",
+            "examples/campus.ldif",
+            "examples/campus.py",
+            "examples/demo.py",
+            "examples/alumni.py",
+        ):
             shutil.copy(PROJECT / name, folder / name)
         snapshots(folder / SNAPSHOTS)
+        alumni(folder / VAR)
         commands = str(Path(sys.executable).parent)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COLLIMA_")}
         self.environment = {**kept, "PATH": os.pathsep.join([commands, os.environ.get("PATH", os.defpath)])}
@@ -93,6 +101,11 @@ def snapshots(folder: Path) -> None:
         shutil.rmtree(folder / volume, ignore_errors=True)
         for day in days:
             (folder / volume / f"{last - timedelta(days=day):daily.%Y-%m-%d_%H%M}").mkdir(parents=True)
+
+
+def alumni(folder: Path) -> None:
+    """Invented alumni and their accounts."""
+    subprocess.run([sys.executable, PROJECT / "examples/alumni.py", folder], check=True)
 
 
 def play(stage: Stage) -> None:
@@ -154,7 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     show(f"\nLists, mail and state are in {given.folder}/var.")
     if given.folder == OWN:
         snapshots(PROJECT / SNAPSHOTS)
-        show("What this folder's own schedules.yaml says can be tried as well: .venv/bin/run-job snapshots")
+        alumni(PROJECT / VAR)
+        show("What this folder's own schedules.yaml says can be tried as well: .venv/bin/run-job snapshots,")
+        show(".venv/bin/run-job google-groups, .venv/bin/run-job alumni-expiry")
 
 
 if __name__ == "__main__":

@@ -130,6 +130,21 @@ def test_snapshots_that_nobody_made_are_told_by_their_folder(tmp_path: Path) -> 
     stage.run("run-job", "snapshots", ends_with=1, says="var/snapshots/mail: no such file or directory")
 
 
+def test_accounts_of_alumni_end_on_a_fresh_machine_and_the_second_run_plans_nothing(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo")
+    stage.run("run-job", "alumni-expiry", ends_with=0, says="changed: 11 notified")
+    assert "takeout.google.com" in stage.run("python", "examples/demo.py", "--read", "var/mail", ends_with=0)
+    stage.run("run-job", "alumni-expiry", ends_with=0, says="in-sync")
+
+
+def test_alumni_that_nobody_made_are_told_by_their_file(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo")
+    (stage.folder / "var/alumni.ldif").unlink()
+    stage.run("run-job", "alumni-expiry", ends_with=1, says="var/alumni.ldif: no such file or directory")
+    stage.run("python", "examples/alumni.py", "var", ends_with=0)
+    stage.run("run-job", "alumni-expiry", "--plan", ends_with=0, says="planned: 11 notices")
+
+
 def test_the_demo_in_a_terminal_prints_what_the_readme_shows(tmp_path: Path) -> None:
     ours, its = pty.openpty()
     environment = {**os.environ, "COLUMNS": "120", "LINES": "50", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
