@@ -359,6 +359,21 @@ def test_a_paused_job_is_not_run_now_and_not_later(lone: Stage) -> None:
     assert [run.slot for run in lone.played] == [utc("2026-11-25T07:00")]
 
 
+def test_what_waits_for_a_job_that_the_schedule_has_no_more_is_let_go_after_half_a_day(lone: Stage) -> None:
+    lone.write("  a: {kind: script, when: daily at 08:00}\n  b: {kind: script, when: daily at 08:00}", "workers: 1")
+    service = lone.service()
+    service.tick()
+    lone.at("07:00")
+    service.tick()
+    lone.write(DAILY)
+    service.reload()
+    service.tick()
+    assert lone.states() == {"a": "running", "b": "waiting"}
+    lone.state.later(hours=13)
+    service.tick()
+    assert (lone.slot("b").state, lone.slot("b").cause) == ("skipped", "the schedule does not have this job any more")
+
+
 def test_jitter_delays_a_run_by_the_same_on_every_machine(lone: Stage) -> None:
     lone.write("  a: {kind: script, when: daily at 08:00, jitter: 30 minutes}")
     service = lone.service()
