@@ -52,11 +52,14 @@ def explain(
         apart = roster.apart or {}
         wanted = sync.wanted(wish, seen, now)
         want = (wanted.members | (apart.keys() - wanted.expelled)) & mine
-        have = (roster.members | apart.keys()) & mine
+        by_hand = (roster.manual - roster.members) & mine
+        have = (roster.members | apart.keys() | (by_hand - want)) & mine
         found = any(seen.answers[wish.filter] >> person & 1 for person in people)
         noes = {**(roster.refused or {}), **(roster.barred or {})} if mine else {}
         refusal = next((noes[i] for i in mine if i in noes), "")
         standing = next((apart[i] for i in mine if i in apart), "")
+        if by_hand and not want:
+            want, standing = have, "put in by hand"
         who = next(iter(sorted(want or have)), None)
         what = seen.rosters.address(who) if who is not None else ""
         return Explained(

@@ -40,7 +40,9 @@ def wanted(
     today: date,
 ) -> Wanted:
     stanza, present = wish.stanza, roster.members
-    nearby = present | roster.manual | roster.pending
+    refusing = (roster.refused or {}).keys()
+    # by which of several addresses: whoever opted out by one of them is not put in by another
+    preferred = (present, roster.manual | roster.pending, refusing)
     findings = [*_without_address(wish.name, job.attribute, answer, population)]
     members: set[Id] = set()
     if job.every:
@@ -52,7 +54,8 @@ def wanted(
             if len(ids) == 1:
                 members.add(ids[0])
             elif ids:
-                members.add(population.one_of(person, nearby))
+                near = next((some for some in preferred if not some.isdisjoint(ids)), ())
+                members.add(population.one_of(person, near))
     found = (answer & ~(population.bad | population.strange | population.mute)).bit_count()
 
     also, expired = counting(stanza.also, today)
@@ -71,7 +74,7 @@ def wanted(
     members -= out | apart
     barred = (members | present) & (roster.barred or {}).keys()
     members -= barred
-    refused = (members - present) & (roster.refused or {}).keys()  # who is in already stays
+    refused = (members - present) & refusing  # who is in already stays
     members -= refused
 
     by_hand = roster.manual - members

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from jobs.roster_sync.explain import explain
 from tests.jobs.campus import Campus, codes, staff, stanza, subject
 
 
@@ -14,6 +15,13 @@ def campus(tmp_path: Path) -> Campus:
     campus.people(staff(10, employeeType="PO"), staff(60, first=1000, employeeType="PTA"))
     assert campus.run(campus.job(stanza())).exit_code == 0
     return campus
+
+
+TWO = (
+    "dn: uid=two,dc=unimore,dc=it\nobjectClass: person\nuid: two\ncn: two\nsn: x\nunimoreMail: two@unimore.it\n"
+    "unimoreMail: zwei@studenti.unimore.it\nunimoreStatus: active\nemployeeType: PO\n\n"
+)
+"""One person with two addresses."""
 
 
 def ids(*names: str) -> set[str]:
@@ -84,12 +92,33 @@ def test_who_came_by_hand_is_told_by_count_and_never_removed(campus: Campus) -> 
 
 
 def test_of_several_addresses_the_one_that_came_by_hand_is_kept(campus: Campus) -> None:
-    campus.people(
-        campus.records,
-        "dn: uid=two,dc=unimore,dc=it\nobjectClass: person\nuid: two\ncn: two\nsn: x\n"
-        "unimoreMail: two@unimore.it\nunimoreMail: zwei@studenti.unimore.it\nunimoreStatus: active\n"
-        "employeeType: PO\n\n",
-    )
+    campus.people(campus.records, TWO)
     campus.target.manual["docenti"] = {"id-zwei@studenti.unimore.it"}
     result = campus.run(campus.job(stanza()))
     assert subject(result).planned["add"] == ("zwei@studenti.unimore.it",)
+
+
+def test_who_opted_out_by_one_of_his_addresses_is_not_put_in_by_another(campus: Campus) -> None:
+    campus.people(campus.records, TWO)
+    campus.target.refused["docenti"] = {"id-zwei@studenti.unimore.it": "opted out"}
+    result = campus.run(campus.job(stanza()))
+    assert subject(result).planned == {"add": (), "remove": ()}
+    assert codes(result) == ["refused"]
+
+
+def test_who_opted_out_by_an_old_address_stays_in_by_the_other(campus: Campus) -> None:
+    campus.people(campus.records, TWO)
+    assert subject(campus.run(campus.job(stanza()))).applied["add"] == 1
+    campus.target.refused["docenti"] = {"id-zwei@studenti.unimore.it": "opted out"}
+    result = campus.run(campus.job(stanza()))
+    assert (result.state, codes(result)) == ("in-sync", [])
+
+
+def test_who_came_by_hand_is_explained_as_being_in(campus: Campus) -> None:
+    campus.target.manual["docenti"] = ids("p1000")
+    job = campus.job(stanza())
+    with campus.desk() as desk:
+        task = campus.task(job, desk)
+        with task.job.read() as seen:
+            (told,) = explain(task.job, seen, (), (), "p1000@unimore.it", campus.now)
+    assert (told.state, told.member, told.why) == ("in", True, "left alone, as put in by hand")
