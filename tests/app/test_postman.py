@@ -2,8 +2,10 @@
 
 import email
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from email import policy
 from pathlib import Path
@@ -278,6 +280,27 @@ def test_a_sender_that_is_told_to_stop_stops_between_two_mails(
     assert len(server.mails) == 2
     office.deliver(journal)
     assert len(server.mails) == 5
+
+
+def test_that_a_mail_was_sent_is_stored_however_long_the_state_is_away(
+    office: Post, journal: SqlJournal, server: Relay, tmp_path: Path
+) -> None:
+    journal.outbox.add([letter("a", again=False), letter("b", again=False)])
+
+    def rename(old: str, new: str) -> None:
+        with closing(sqlite3.connect(tmp_path / "collima.db")) as state:
+            state.execute(f"ALTER TABLE {old} RENAME TO {new}")
+
+    def sleep(seconds: float) -> None:
+        office.clock.sleep(seconds)
+        if len(office.clock.slept) == 5:
+            server.taking = lambda: None
+            rename("away", "outbox")
+
+    server.taking = lambda: rename("outbox", "away")
+    postman.deliver(office.config, journal, clock=office.clock, sleep=sleep)
+    assert (office.clock.slept, states(journal)) == ([5.0] * 5, "sent sent")
+    assert arrived(server) == {"a": 1, "b": 1}
 
 
 def test_kill_9_at_any_moment_loses_no_mail_and_sends_none_twice_without_a_doubt(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,7 @@ class Relay:
     connections: int = 0
     commands: list[str] = field(default_factory=list)
     slow: float = 0.0  # seconds that it takes over each message
+    taking: Callable[[], None] = lambda: None  # called before it answers to each message
 
     def _answer(self, server: SMTP, command: str, usual: str = "250 OK") -> str:
         self.commands.append(command)
@@ -79,6 +80,7 @@ class Relay:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         await asyncio.sleep(self.slow)
+        self.taking()
         answer = self._answer(server, "DATA")
         if answer.startswith("2"):
             self.mails.append(
