@@ -74,11 +74,16 @@ class Service:
         return self._away is not None
 
     def tick(self) -> None:
-        """Does what is due now. Without the state it does nothing, and is well again when that is."""
+        """Does what is due now. Without the state it does nothing, and is well again when that is.
+
+        Raises StateError for one that will not be usable by itself: another user's, an older version's.
+        """
         now = self.clock()
         try:
             self._tick(now)
         except StateError as err:
+            if not self._registered and not err.transient:
+                raise
             if self._away is None:
                 log.error("the state cannot be used; runs under way go on, nothing is started: %s", err)  # noqa: TRY400
                 self._away = now, str(err)

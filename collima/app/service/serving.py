@@ -95,10 +95,10 @@ class Serving:
         grace = float(service.config.stop_grace.seconds)
         if service.runs.running:
             log.info("stopping: %d runs have %s to end", len(service.runs.running), service.config.stop_grace)
-        begun, asked, told = service.steady(), signals.stops, False
+        begun, told = service.steady(), False
         while service.runs.running:
             over = service.steady() - begun
-            if not told and (over >= grace or signals.stops > asked):
+            if not told and (over >= grace or signals.stops > 1):
                 told, grace = True, over
                 service.runs.stop()
             if told and over > grace + TAIL and service.away:

@@ -83,6 +83,14 @@ def test_reload_without_a_service_says_so(site: Site) -> None:
     assert "no service runs on this machine" in done.stderr
 
 
+def test_a_state_that_is_not_ours_to_use_is_refused_at_once(site: Site) -> None:
+    site.write(job("a", ""))
+    site.file.write_text(site.file.read_text().replace("/collima.db", "/schedules.yaml"))
+    done = site.run("collima", "serve")
+    assert done.returncode == 1
+    assert "file is not a database" in done.stderr
+
+
 def test_a_stop_waits_for_runs_that_end_in_time_and_starts_nothing_more(site: Site) -> None:
     site.write(job("a", "touch begun; sleep 1; echo a >> effects") + "\n" + job("b", "echo b >> effects"), "workers: 1")
     due_now(site, "a", "b")
