@@ -6,10 +6,13 @@ SHORT := COLLIMA_SOAK_KILLS=20 COLLIMA_SOAK_FILTERS=10000 COLLIMA_SOAK_PEOPLE=50
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 help: ## the targets of this file
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: .venv/installed ## five acts on an invented campus, with no server at all
 	@$(BIN)/python examples/demo.py
+
+demo-google: .venv/developing ## the same campus against a Google of our own: groups, and a bad day
+	@$(BIN)/python -m examples.demo_google
 
 test: .venv/developing ## the tests, with real servers (about five minutes)
 	@.ci/servers
@@ -47,4 +50,4 @@ docs: .venv/developing ## docs/reference/kinds.md, from the code
 	@$(PIP) --editable '.[dev]'
 	@touch $@ .venv/installed
 
-.PHONY: help demo test soak check bench docs
+.PHONY: help demo demo-google test soak check bench docs

@@ -6,7 +6,7 @@ left alone, but for those whom a roster names itself.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from collima.core.errors import SourceError
@@ -36,8 +36,8 @@ class Listed:
 
     members: frozenset[Id]
     apart: Mapping[Id, str]  # owners and managers
-    others: Mapping[str, int] = field(default_factory=dict)  # who is left alone, by sort
-    size: int = 0  # all of them
+    others: Mapping[str, int]  # who else is left alone, by sort
+    size: int  # all of them
 
     @property
     def owners(self) -> int:
@@ -111,7 +111,6 @@ def _listed(calls: Calls, apis: Apis, of: Group, people: People, guests: frozens
                 known = accounts[Id(id_)].id  # the same object: there are many
                 if role := _ROLES.get(member["role"]):
                     apart[known] = role
-                    others[role] += 1
                 else:
                     plain.add(known)
             elif (address := folded(member.get("email", ""))) in guests:
@@ -148,8 +147,6 @@ def roster(listed: Listed, people: People, expected: Expected, findings: Iterabl
 
 
 _PLURAL = {
-    "owner": "owners",
-    "manager": "managers",
     "stranger": "from outside",
     "group": "groups",
     "everyone": "meaning everyone",
