@@ -66,11 +66,12 @@ def _of_the_service(database: Database, before_runs: int, before_logs: int) -> M
             for job, slot in some:
                 connection.execute(delete(slots).where(slots.c.job == job, slots.c.slot == slot))
     over = outbox.c.state.in_(("sent", "failed", "unknown"))
+    told = exists().where(notices.c.message_id == outbox.c.message_id)  # without its mail a notice counts no more
     with database.write() as connection:
         gone = {
             "slots": len(worn),
             "logs": connection.execute(delete(logs).where(logs.c.at < before_logs)).rowcount,
-            "mails": connection.execute(delete(outbox).where(over, outbox.c.created < before_runs)).rowcount,
+            "mails": connection.execute(delete(outbox).where(over, ~told, outbox.c.created < before_runs)).rowcount,
             "services": connection.execute(delete(services).where(services.c.tick < before_logs)).rowcount,
         }
         said = update(outbox).where(over, outbox.c.created < before_logs, outbox.c.message != "")

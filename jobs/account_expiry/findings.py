@@ -7,38 +7,39 @@ from collima.core.model import Finding, Level
 ACCOUNTS = "accounts"
 """The one subject of this kind."""
 
-_TOLD: Mapping[str, tuple[Level, str]] = {
-    "came-back": ("info", "accounts are spared: their owners came back (`unless`)"),
-    "excepted": ("info", "accounts are spared by `except`"),
-    "no-person": ("warning", "accounts are left alone: their entries do not say whose they are"),
-    "no-date": ("warning", "accounts are left alone: their owners have no date"),
-    "bad-date": (
+_TOLD: tuple[tuple[Level, str, str], ...] = (
+    ("info", "came-back", "accounts are spared: their owners came back (`unless`)"),
+    ("info", "excepted", "accounts are spared by `except`"),
+    ("warning", "no-person", "accounts are left alone: their entries do not say whose they are"),
+    ("warning", "no-date", "accounts are left alone: their owners have no date"),
+    (
         "warning",
+        "bad-date",
         "accounts are left alone: their owners have a date that cannot be read, or from before 1980",
     ),
-    "future-date": ("warning", "accounts are left alone: their owners have a date that has not come"),
-    "shared-account": ("warning", "accounts are left alone: several people of the directory have their address"),
-    "another-person": ("warning", "closed accounts are left alone: they were another person's when a run closed them"),
-    "reopened": ("warning", "accounts that a run had closed were opened by hand: left alone until `except` names them"),
-    "closed-elsewhere": ("info", "accounts that have ended were closed by somebody else: left alone"),
-    "left-closed": (
+    ("warning", "future-date", "accounts are left alone: their owners have a date that has not come"),
+    ("warning", "shared-account", "accounts are left alone: several people of the directory have their address"),
+    ("warning", "another-person", "closed accounts are left alone: they were another person's when a run closed them"),
+    ("warning", "reopened", "accounts that a run had closed were opened by hand: left alone until `except` names them"),
+    ("info", "closed-elsewhere", "accounts that have ended were closed by somebody else: left alone"),
+    (
         "warning",
+        "left-closed",
         "accounts that a run had closed belong to nobody who can be told any more: kept as they are",
     ),
-    "too-early": ("info", "accounts have ended, and have had no notice yet that is old enough"),
-    "notice-lost": ("warning", "accounts have ended, and every notice to them was refused: suspend them by hand"),
-    "except-expired": ("warning", "lines of `except` had their last day: take them out"),
-    "except-unknown": ("warning", "addresses in `except` have no account at the target"),
-    "not-there": ("info", "people of `who` have no account at the target"),
-    "no-way-back": ("info", "notices cannot be taken back"),
-    "not-as-it-was": ("warning", "accounts are no longer as that run left them: not undone"),
-}
-
-CODES = frozenset(_TOLD)
+    ("info", "too-early", "accounts have ended, and have had no notice yet that is old enough"),
+    ("warning", "notice-lost", "accounts have ended, and every notice to them was refused: suspend them by hand"),
+    ("warning", "except-expired", "lines of `except` had their last day: take them out"),
+    ("warning", "except-unknown", "addresses in `except` have no account at the target"),
+    ("info", "not-there", "people of `who` have no account at the target"),
+    ("info", "no-way-back", "notices cannot be taken back"),
+    ("warning", "not-as-it-was", "accounts are no longer as that run left them: not undone"),
+)
+CODES = frozenset(code for _, code, _ in _TOLD)
 
 
 def counted(counts: Mapping[str, int]) -> Iterator[Finding]:
-    for code, (level, told) in _TOLD.items():
+    for level, code, told in _TOLD:
         if count := counts.get(code, 0):
             yield Finding(level, ACCOUNTS, code, f"{count} {told}")
 
