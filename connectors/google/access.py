@@ -61,7 +61,7 @@ class Access:
         if "unauthorized_client" in said or "access_denied" in said:
             return (
                 f"the service account may not act in the name of `act-as` with these scopes. {DELEGATION}: client ID "
-                f"{client}, scopes {wanted} (a change takes some minutes to count; {RIGHTS})"
+                f"{client}, scopes {wanted} (a change takes some minutes, {RIGHTS})"
             )
         if "Invalid email" in said or "User ID" in said:
             return "there is no account with the address of `act-as`: correct it, or make the account"

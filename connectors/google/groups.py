@@ -135,8 +135,8 @@ def _sort(member: Mapping[str, str]) -> str:
 def roster(listed: Listed, people: People, expected: Expected, findings: Iterable[tuple[Level, str, str]]) -> Roster:
     told = list(findings)
     if listed.others:
-        sorts = ", ".join(f"{count} {_PLURAL[sort]}" for sort, count in sorted(listed.others.items()))
-        told.append(("info", "left-alone", f"left alone: {sorts}"))
+        sorts = (f"{count} {_LEFT_ALONE[sort]}" for sort, count in sorted(listed.others.items()))
+        told.append(("info", "left-alone", "; ".join(sorts)))
     return Roster(
         members=listed.members,
         barred=people.barred,
@@ -146,9 +146,9 @@ def roster(listed: Listed, people: People, expected: Expected, findings: Iterabl
     )
 
 
-_PLURAL = {
-    "stranger": "from outside",
-    "group": "groups",
-    "everyone": "meaning everyone",
-    "other": "others",
+_LEFT_ALONE = {
+    "stranger": "members from outside are left alone",
+    "group": "groups in it are left alone",
+    "everyone": "members that mean everybody with an account are left alone",
+    "other": "members of a kind that is not known are left alone",
 }

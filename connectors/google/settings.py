@@ -34,10 +34,10 @@ def differences(settings: Mapping[str, str], expected: Expected, group: str) -> 
     seeing = _SEEING.get(see, see)
     if expected.posting and posting != (wanted := _widest(expected.posting)):
         mend = _command(group, "who_can_post_message", _POSTING, wanted)
-        yield "warning", "posting", f"{posting} may post, and the roster says {wanted}: {mend}"
+        yield "warning", "posting", f"`{posting}` may post, and the roster says `{wanted}`: {mend}"
     if expected.seeing and seeing != (wanted := _widest(expected.seeing)):
         mend = _command(group, "who_can_view_group", _SEEING, wanted)
-        yield "warning", "seeing", f"{seeing} may read what was posted, and the roster says {wanted}: {mend}"
+        yield "warning", "seeing", f"`{seeing}` may read what was posted, and the roster says `{wanted}`: {mend}"
 
 
 def _widest(circles: Sequence[Circle]) -> Circle:

@@ -161,7 +161,9 @@ def test_a_guest_with_dots_at_gmail_is_added_once(here: Place, campus: Campus) -
 # ---- who is left alone
 
 
-def test_owners_managers_groups_strangers_and_everyone_are_left_alone_and_odd_ones_told(here: Place, campus: Campus) -> None:
+def test_owners_managers_groups_strangers_and_everyone_are_left_alone_and_odd_ones_told(
+    here: Place, campus: Campus
+) -> None:
     here.accounts("nina", "boss", "aide")
     here.group("altri")
     here.group("tutti", [*at("nina", "altri"), "guest@example.org"])
@@ -174,7 +176,10 @@ def test_owners_managers_groups_strangers_and_everyone_are_left_alone_and_odd_on
     before = domain.members_of(TUTTI)
     result = campus.run(filling(campus))
     assert result.state == "in-sync"
-    assert told(result, "left-alone") == "left alone: 1 meaning everyone, 1 groups, 1 from outside"
+    assert told(result, "left-alone") == (
+        "1 members that mean everybody with an account are left alone; 1 groups in it are left alone; "
+        "1 members from outside are left alone"
+    )
     assert domain.members_of(TUTTI) == before
 
 
@@ -401,7 +406,7 @@ def test_who_may_post_and_see_is_told_where_it_differs(here: Place, campus: Camp
     result = campus.run(filling(campus, tutti(**says), tutti("altri", **says)))
     assert [(f.subject, f.code) for f in result.findings] == [("tutti", "posting")]
     assert told(result, "posting") == (
-        f"domain may post, and the roster says staff: `gam update group {TUTTI} who_can_post_message "
+        f"`domain` may post, and the roster says `staff`: `gam update group {TUTTI} who_can_post_message "
         "all_managers_can_post`"
     )
 
@@ -412,8 +417,8 @@ def test_an_archived_group_lets_nobody_post(here: Place, campus: Campus) -> None
     here.google.domain.settings[here.google.domain.group(TUTTI).id] = {"archiveOnly": "true"}
     campus.people(student("nina"))
     result = campus.run(filling(campus, tutti(posting=("staff",), seeing=("anyone",))))
-    assert told(result, "posting").startswith("nobody may post, and the roster says staff")
-    assert told(result, "seeing").startswith("members may read what was posted, and the roster says anyone")
+    assert told(result, "posting").startswith("`nobody` may post, and the roster says `staff`")
+    assert told(result, "seeing").startswith("`members` may read what was posted, and the roster says `anyone`")
 
 
 def test_settings_that_may_not_be_read_fail_no_group(here: Place, campus: Campus) -> None:
