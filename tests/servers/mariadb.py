@@ -55,9 +55,15 @@ class MariaDB:
         self.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
         return name
 
+    def as_root(self, database: str | None = None) -> pymysql.Connection:
+        """A connection by its socket. Without TLS, for which every connection would read all authorities again."""
+        return pymysql.connect(
+            unix_socket=str(self.socket), user="root", database=database, autocommit=True, ssl_disabled=True
+        )
+
     def query(self, sql: str) -> tuple[tuple[object, ...], ...]:
         """What the server's root is answered."""
-        connection = pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True)
+        connection = self.as_root()
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql)

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pymysql
 import pytest
 
 from tests.servers import cannot, program, require, shared
@@ -152,9 +151,7 @@ class Sympa:
 
     def query(self, sql: str, *values: object) -> tuple[tuple[object, ...], ...]:
         """On its database, as the server's root."""
-        connection = pymysql.connect(
-            unix_socket=str(self.database.socket), user="root", database=DATABASE, autocommit=True
-        )
+        connection = self.database.as_root(DATABASE)
         try:
             with connection.cursor() as cursor:
                 cursor.execute(sql, values or None)
