@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 COLLIMA_SOAK ?= long
 SHORT := COLLIMA_SOAK_KILLS=20 COLLIMA_SOAK_FILTERS=10000 COLLIMA_SOAK_PEOPLE=50000
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest # it starts our programs a thousand times: compile them once
+TESTERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 help: ## the targets of this file
@@ -14,13 +16,13 @@ demo: .venv/installed ## five acts on an invented campus, with no server at all
 demo-google: .venv/developing ## the same campus against a Google of our own: groups, and a bad day
 	@$(BIN)/python -m examples.demo_google
 
-test: .venv/developing ## the tests, with real servers (about five minutes)
+test: .venv/developing ## the tests, with real servers, side by side (about five minutes)
 	@.ci/servers
-	$(BIN)/pytest -m "not soak"
+	$(PYTEST) -m "not soak" -n $(TESTERS) --dist worksteal
 
 soak: .venv/developing ## long campaigns: kill -9, scale, filters in bulk (COLLIMA_SOAK=short for minutes)
 	@.ci/servers
-	COLLIMA_SOAK=$(COLLIMA_SOAK) $(if $(filter short,$(COLLIMA_SOAK)),$(SHORT)) $(BIN)/pytest -m soak --timeout 14400
+	COLLIMA_SOAK=$(COLLIMA_SOAK) $(if $(filter short,$(COLLIMA_SOAK)),$(SHORT)) $(PYTEST) -m soak --timeout 14400
 
 check: .venv/developing ## lint, format, types, layers, and what is in the wheel
 	$(BIN)/ruff check
