@@ -95,3 +95,12 @@ def test_those_who_keep_cron_are_told_too_and_get_their_digest(site: Site, serve
     site.shift += 3600
     assert site.run("collima", "serve", "--once").returncode == 0
     assert sorted(subject.split(" ")[0] for subject in subjects(server)) == ["DIGEST", "FAILED"]
+
+
+def test_check_warns_when_jobs_run_and_nobody_is_told(site: Site, server: Relay) -> None:
+    assert "reports" not in site.run("collima", "check").stdout
+    text = site.file.read_text()
+    site.file.write_text("\n".join(line for line in text.splitlines() if not line.startswith("reports:")))
+    checked = site.run("collima", "check")
+    assert checked.returncode == 0
+    assert "none: 1 job runs by schedule, and nobody is told of failures and holds" in checked.stdout
