@@ -1,20 +1,24 @@
 """`make demo-google`: the embedded campus against a Google of our own, with the real commands, in `.demo-google/`.
 
-The job is the one of schedules.yaml; only its target is another one. Ends with 0 when every command ended as it should.
+The jobs are those of schedules.yaml; only their targets are others. Ends with 0 when every command ended as it should.
 """
 
 import argparse
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from collima.core.ports import NameRule
 from collima.directory.filters import parse
 from collima.directory.names import fold
 from collima.directory.ports import Question
 from connectors.ldif import Ldif
+from examples import alumni
 from examples.campus import campus
 from examples.demo import PROJECT, Stage, Surprise, show
 from tests.servers.google import Domain, Emulator, Faults, emulator
@@ -24,6 +28,7 @@ HERE = "studenti.unimore.it"
 NEWCOMERS = 40
 GROUPS = "studenti", "alumni", "dottorandi"
 NOT_MADE = "studenti-musica-e-motori"
+APPROVAL = re.compile(r"run-job alumni-expiry --approve [0-9a-f]{16}")
 BAD_DAY = Faults(quota_exceeded=0.05, backend_error=0.03, dropped_before=0.01, dropped_after=0.01, seed=1)
 
 
@@ -37,6 +42,8 @@ def accounts(domain: Domain, folder: Path) -> None:
     for mail, given, family in zip(*map(people.values, names), strict=True):
         domain.add_user(mail[0], given=given[0], family=family[0])
     everybody.unlink()
+    for one in alumni.graduates(datetime.now(ZoneInfo("Europe/Rome")).date()):
+        domain.add_user(alumni.address(one.number), given="Alumnus", family=str(one.number))
 
 
 def groups(domain: Domain, departments: Sequence[str]) -> None:
@@ -61,14 +68,12 @@ def connect(folder: Path, google: Emulator) -> None:
     schedules = folder / "schedules.yaml"
     here = f'domain: {HERE}, key-file: {google.key_file}, act-as: {google.act_as}, api-url: "{google.url}"'
     options = f"{here}, rate: 500 per second"  # nobody wants to wait for a play; Google itself takes 40
-    text, count = re.subn(
-        r"^  groups: \{.*?\}.*$",
-        f"  groups: {{kind: google, {options}}}",
-        schedules.read_text("utf-8"),
-        flags=re.MULTILINE,
-    )
-    if count != 1:
-        raise Surprise("schedules.yaml has no connector `groups` on one line")
+    text = schedules.read_text("utf-8")
+    for name in ("groups", "accounts"):
+        line = rf"^  {name}: \{{.*?\}}.*$"
+        text, count = re.subn(line, f"  {name}: {{kind: google, {options}}}", text, flags=re.MULTILINE)
+        if count != 1:
+            raise Surprise(f"schedules.yaml has no connector `{name}` on one line")
     schedules.write_text(text, "utf-8")
 
 
@@ -100,6 +105,22 @@ def play(stage: Stage, google: Emulator) -> None:
     google.faults = Faults()
     google.journal.clear()
     stage.run("run-job", "google-groups", ends_with=0, says="in-sync")
+    tell(google)
+
+    show("\nAct six. Accounts that end: their owners are told, each in their language, and nobody is suspended yet.")
+    google.journal.clear()
+    stage.run("run-job", "alumni-expiry", ends_with=0, says="changed: 11 notified")
+    tell(google)
+    stage.run("python", "examples/demo.py", "--read", "var/mail", ends_with=0, says="takeout.google.com")
+
+    show("\nAct seven. A month later, that is: with notices that count at once. So many at once wait for a person.")
+    schedules = stage.folder / "schedules.yaml"
+    schedules.write_text(schedules.read_text("utf-8").replace("min-notice: 30 days", "min-notice: 0 days"), "utf-8")
+    approval = APPROVAL.search(stage.run("run-job", "alumni-expiry", ends_with=3))
+    if not approval:
+        raise Surprise("the held run printed no approval command")
+    google.journal.clear()
+    stage.run(*shlex.split(approval[0]), "--reason", "they were told", ends_with=0, says="4 suspended")
     tell(google)
 
 
