@@ -220,9 +220,13 @@ class Service:
         if names == self._odd:
             return
         self._odd = names
-        others = ", ".join(sorted({f"{row.host} runs {row.config[:16]}" for row in alive}))
-        ours_ = f"{self.journal.host} runs {self.config.hash[:16]}"
-        self._alert("schedules", f"services have different schedules: {ours_}, {others}" if alive else "", now)
+        every = sorted(  # each of them comes to the same words, which are told once
+            {
+                f"{self.journal.host} runs {self.config.hash[:16]}",
+                *(f"{row.host} runs {row.config[:16]}" for row in alive),
+            }
+        )
+        self._alert("schedules", f"services have different schedules: {', '.join(every)}" if alive else "", now)
 
     def _back(self, now: datetime) -> None:
         if self._away is None:

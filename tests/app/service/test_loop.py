@@ -559,7 +559,7 @@ def test_two_services_with_different_schedules_are_reported_once_and_so_is_the_e
     ours, theirs = here.config.hash[:16], there.config.hash[:16]
     assert stage.told == [
         ("schedules", f"services have different schedules: here runs {ours}, there runs {theirs}"),
-        ("schedules", f"services have different schedules: there runs {theirs}, here runs {ours}"),
+        ("schedules", f"services have different schedules: here runs {ours}, there runs {theirs}"),
     ]
     here.reload()
     for _ in range(2):
