@@ -113,7 +113,7 @@ _FORMS = (  # the more exact first
     N_("%(count)s accounts that have ended were closed by somebody else: left alone"),
     N_("%(count)s accounts that a run had closed belong to nobody who can be told any more: kept as they are"),
     N_("%(count)s accounts have ended, and have had no notice yet that is old enough"),
-    N_("%(count)s accounts have ended, and every notice to them was refused: suspend them by hand"),
+    N_("%(count)s accounts have ended, and no notice is known to have reached them: suspend them by hand"),
     N_("%(count)s lines of `except` had their last day: take them out"),
     N_("%(count)s addresses in `except` have no account at the target"),
     N_("%(count)s people of `who` have no account at the target"),

@@ -28,7 +28,11 @@ _TOLD: tuple[tuple[Level, str, str], ...] = (
         "accounts that a run had closed belong to nobody who can be told any more: kept as they are",
     ),
     ("info", "too-early", "accounts have ended, and have had no notice yet that is old enough"),
-    ("warning", "notice-lost", "accounts have ended, and every notice to them was refused: suspend them by hand"),
+    (
+        "warning",
+        "notice-lost",
+        "accounts have ended, and no notice is known to have reached them: suspend them by hand",
+    ),
     ("warning", "except-expired", "lines of `except` had their last day: take them out"),
     ("warning", "except-unknown", "addresses in `except` have no account at the target"),
     ("info", "not-there", "people of `who` have no account at the target"),
