@@ -99,12 +99,14 @@ def test_a_run_that_forks_and_exits_does_not_hold_up_its_reader_and_leaves_nothi
     assert gone(int(child.output.text()))
 
 
-def test_one_that_left_the_group_loses_its_reader_and_nothing_waits_for_it() -> None:
-    child, over = sh("setsid sleep 30 & echo $!; exit 0")
+def test_one_that_left_the_group_loses_its_reader_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    left = tmp_path / "left"
+    stray = f"setsid sh -c 'echo $$; touch {left}; exec sleep 30'"
+    child, over = sh(f"{stray} & while [ ! -e {left} ]; do sleep 0.02; done; exit 0")
     assert over.wait(child) == 0
-    stray = int(child.output.text())
-    assert not gone(stray)
-    os.kill(stray, 9)
+    pid = int(child.output.text())
+    assert not gone(pid)
+    os.kill(pid, 9)
 
 
 def test_a_child_that_closed_its_output_is_ended_too() -> None:
