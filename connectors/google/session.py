@@ -1,6 +1,7 @@
 """A session on Google: `ports.Rosters`, where a member's Id is its account's, and `ports.Accounts`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from collima.core.errors import SourceError
@@ -11,7 +12,7 @@ from connectors.google.apis import Apis
 from connectors.google.calls import Calls
 from connectors.google.groups import Group, Listed
 from connectors.google.people import People, folded, people
-from connectors.google.trouble import Trouble
+from connectors.google.trouble import LOST, Trouble, understood
 
 _NOBODY = Expected()
 _RULE = NameRule(allowed="a-z0-9._-", longest=60, reserved=())
@@ -62,6 +63,8 @@ class Session:
                 may.append(what)
             except SourceError:
                 lacks.append(what)
+            except LOST as err:
+                raise SourceError(str(understood(err)), transient=True) from err
         told = f"accounts, and {len(self._groups)} groups of {self.domain}; may {', '.join(may) or 'change nothing'}"
         return f"{told}; may not {', '.join(lacks)}" if lacks else told
 
@@ -84,6 +87,7 @@ class Session:
 
     def _roster(self, name: str, known: People) -> Roster:
         expected = self._expected.get(name, _NOBODY)
+        expected = replace(expected, named=frozenset(one for one in expected.named if self._may_be(one)))
         try:
             group = self._group(name)
             if group is None:
@@ -95,6 +99,11 @@ class Session:
             return Roster(fault=trouble.about if trouble.status == 200 else str(trouble))
         self._read[name] = (group, listed)
         return groups.roster(listed, known, expected, self._settings(group, expected))
+
+    def _may_be(self, address: str) -> bool:
+        """Whether somebody may have this address: in our domain, only whom Google has told us of."""
+        text = folded(address)
+        return not text.endswith(f"@{self.domain}") or text in self._people.ids or text in self._groups
 
     def _group(self, name: str) -> Group | None:
         """One that the list does not show is asked for by itself: a list may be empty that should not be."""

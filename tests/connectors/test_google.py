@@ -15,11 +15,12 @@ from collima.core.result import Result
 from connectors.google import Google
 from connectors.google.people import folded
 from jobs.roster_sync import RosterSync
+from jobs.roster_sync.explain import explain
 from jobs.roster_sync.options import Stanza
 from tests.connectors.google_place import HERE, Place, at, place
 from tests.contracts.memory import MemoryRosters
 from tests.jobs.campus import Campus, codes, guarded, person, stanza, subject
-from tests.servers.google import DROP_AFTER, DROP_WITHIN, Bucket
+from tests.servers.google import DROP_AFTER, DROP_BEFORE, DROP_WITHIN, Bucket
 from tests.servers.google import errors as say
 from tests.servers.google.oauth import GROUPS_ADMIN, READING, SETTINGS, WRITING
 
@@ -232,6 +233,49 @@ def test_a_stranger_is_named_in_its_own_roster_only(here: Place, campus: Campus)
     rosters = (tutti(also=(Person(Address("prof@example.org")),)), tutti("altri"))
     campus.run(filling(campus, *rosters))
     assert here.google.domain.members_of(f"altri@{HERE}") == set(at("nina"))
+
+
+def test_an_address_of_ours_in_also_that_nobody_has_is_told_and_not_tried(here: Place, campus: Campus) -> None:
+    here.accounts("nina")
+    here.group("tutti", at("nina"))
+    campus.people(student("nina"))
+    result = campus.run(filling(campus, tutti(also=(Person(Address(f"left@{HERE}")),))))
+    assert (result.state, codes(result)) == ("in-sync", ["also-unknown"])
+
+
+def test_explain_knows_owners_guests_and_the_suspended(here: Place, campus: Campus) -> None:
+    here.accounts("nina", "boss")
+    here.google.domain.add_user(f"ugo@{HERE}", suspended=True)
+    here.group("tutti", at("nina", "ugo"))
+    here.google.domain.enrol(TUTTI, *at("boss"), role="OWNER")
+    campus.people(student("nina"), student("ugo"))
+    job = filling(campus, tutti(also=(Person(Address("guest@example.org"), why="RT 4711"),)))
+
+    def explained(address: str) -> tuple[str, str]:
+        with campus.desk() as desk:
+            sync = campus.task(job, desk).job
+            with sync.read() as seen:
+                (one,) = explain(sync, seen, (), (), address, campus.now)  # type: ignore[arg-type]
+        return one.state, one.why
+
+    assert explained(f"nina@{HERE}") == ("in", "the filter finds this person")
+    assert explained(f"boss@{HERE}") == ("in", "left alone, as owner")
+    assert explained(f"ugo@{HERE}") == ("to be removed", "refused by the target: suspended")
+    assert explained("guest@example.org") == ("to be added", "`also` names this address: RT 4711")
+    assert explained("other@example.org") == ("out", "nobody in `among` has this address")
+
+
+def test_a_target_that_cannot_tell_who_may_post_says_so(tmp_path: Path) -> None:
+    plain = Campus(tmp_path)
+    plain.people(students(1))
+    assert "untold" in codes(plain.run(filling(plain, tutti(posting=("staff",)))))
+
+
+def test_check_says_when_google_cannot_be_asked(here: Place) -> None:
+    with here.open() as session:
+        here.google.faults.next("token", DROP_BEFORE, times=None)
+        with pytest.raises(SourceError, match="cannot be reached"):
+            session.check()
 
 
 def test_a_person_without_an_account_is_told_and_not_tried(here: Place, campus: Campus) -> None:
