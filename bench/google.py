@@ -21,6 +21,7 @@ from tests.servers.google.campus import GROUPS, campus
 from tests.servers.google.store import Domain
 
 USERS, MEMBERSHIPS, CHANGES = 40_000, 66_400, 1_500
+ROUNDS = 3
 QUOTA = 2400  # calls a minute
 BIN = Path(sys.executable).parent
 _SCHEDULE = """\
@@ -77,7 +78,8 @@ def _plan(google: Process, folder: Path) -> Iterator[Figure]:
         google.domain,
         *GROUPS,
     )
-    alone = json.loads(child(command, folder, {"PYTHONPATH": str(Path.cwd())}).output)
+    rounds = [json.loads(child(command, folder, {"PYTHONPATH": str(Path.cwd())}).output) for _ in range(ROUNDS)]
+    alone = min(rounds, key=lambda one: one["cpu"])  # others on this machine can only add to it
     told_whole = f"the connector alone, with its imports; the whole run-job {whole:.2f} s"
     yield Figure("Google: client CPU", alone["cpu"], 1.5, "s", told_whole)
     yield Figure("Google: memory", done.peak / 2**20, 250, "MB", f"peak of run-job; {alone['peak']:.0f} MB alone")
