@@ -202,14 +202,21 @@ class Slots:
 
     def start(self, rows: Sequence[SlotRow], service: str) -> tuple[SlotRow, ...]:
         """Waiting slots run, and are this service's. Returns those of them for which no other one was faster."""
-        values = {"state": "running", "service": service, "cause": ""}
+        if not rows:
+            return ()
+        ours = raced(lambda: self._start(or_(*_among([row.key for row in rows])), service))
+        return tuple(replace(row, state="running", service=service, cause="") for row in rows if row.key in ours)
 
-        def started() -> list[SlotRow]:
-            with self.database.write() as connection:
-                return [row for row in rows if _change(connection, row, values)]
-
-        ours = raced(started) if rows else []
-        return tuple(replace(row, state="running", service=service, cause="") for row in ours)
+    def _start(self, these: Any, service: str) -> frozenset[tuple[str, datetime]]:
+        with self.database.write() as connection:
+            connection.execute(
+                update(slots)
+                .where(these, slots.c.state == "waiting")
+                .values(state="running", service=service, cause="")
+            )
+            ours = and_(these, slots.c.state == "running", slots.c.service == service)
+            found = connection.execute(select(slots.c.job, slots.c.slot).where(ours))
+            return frozenset((row.job, moment(row.slot)) for row in found)
 
     def wait(
         self, row: SlotRow, not_before: datetime, *, cause: str, run: str = "", tries: int = 0, takeovers: int = 0

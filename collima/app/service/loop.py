@@ -21,6 +21,7 @@ from collima.app.service.queue import Queue
 from collima.app.service.runs import Runs, Spawn
 from collima.app.service.seams import Seams
 from collima.app.when import following, latest
+from collima.core.about import about
 from collima.core.errors import CollimaError, ConfigError, StateError
 from collima.core.ports import Clock
 from collima.state import SqlJournal, locks
@@ -174,6 +175,9 @@ class Service:
                 self._settled[name] = slot, following(job.when, self._zone, now) or slot
         if count := self.journal.slots.claim(claimed):
             log.info("%d due", count)
+            for row in claimed:
+                if row.state != "waiting":
+                    _log(row, row.state, row.cause)
         return bool(claimed)
 
     def _start(self, slots: Collection[SlotRow], now: datetime) -> bool:
@@ -194,7 +198,7 @@ class Service:
         fates = list(queue.fates(slots))
         for slot, fate, why in fates:
             if fate not in ("start", "wait"):
-                log.log(logging.ERROR if fate == "missed" else logging.INFO, "%s %s: %s", slot.job, fate, why)
+                _log(slot, fate, why)
                 changed |= self.journal.slots.end(slot, fate, cause=why)
         free = max(0, self.config.workers - len(self.runs.running) - self.runs.watched)
         ready = [slot for slot, fate, _ in fates if fate == "start"]
@@ -240,13 +244,13 @@ class Service:
                 self._alert("state", f"it could not be used for {span}: {cause}", now)
                 self._alert("state", "", now)
 
-    def _alert(self, about: str, cause: str, now: datetime) -> None:
+    def _alert(self, what: str, cause: str, now: datetime) -> None:
         """People are told of trouble, or, with no cause, that it is over."""
         if cause:
-            log.error("%s: %s", about, cause)
-            self._safely(self.seams.trouble, about, cause, now)
+            log.error("%s: %s", what, cause)
+            self._safely(self.seams.trouble, what, cause, now)
         else:
-            self._safely(self.seams.well, about, now)
+            self._safely(self.seams.well, what, now)
 
     def _safely(self, say: Callable[..., None] | None, *what: object) -> None:
         """Whatever is wrong with telling, jobs run."""
@@ -275,3 +279,10 @@ class Service:
 
     def _ping(self) -> None:
         self.runs.pings = self.seams.pings(self.config) if self.seams.pings else None
+
+
+def _log(slot: SlotRow, fate: str, why: str) -> None:
+    """That it is not run."""
+    with about(job=slot.job):
+        level = logging.ERROR if fate == "missed" else logging.INFO
+        log.log(level, "what was due at %s UTC is %s: %s", f"{slot.due:%Y-%m-%d %H:%M}", fate, why)
