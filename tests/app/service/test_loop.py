@@ -621,4 +621,4 @@ def test_a_tick_asks_the_same_few_questions_whatever_the_number_of_jobs(lite: St
         service.tick()
         assert len(stage.played) == due
         asked.append(len([said for said in statements if not said.startswith("BEGIN")]))
-    assert asked == ([11, 11] if due else [3, 3])
+    assert asked == ([12, 12] if due else [3, 3])
