@@ -23,7 +23,7 @@ Make: TypeAlias = Callable[[], HttpRequest]
 
 _ROUND = 20  # batches; what failed in them is tried again before the next ones
 _LONGEST = 64.0  # seconds from one try to the next, unless Google says more
-_PATIENCE = 600.0  # seconds of waiting, in all
+_PATIENCE = 300.0  # seconds of waiting in which nothing succeeds: then each call has one try
 
 
 @dataclass(slots=True)
@@ -33,6 +33,7 @@ class Calls:
     batch_uri: str  # where batches for the Directory API go
     sleep: Callable[[float], None]
     chance: Callable[[], float]  # from 0 to 1
+    _idle: float = 0.0  # seconds of waiting since something succeeded
 
     def one(self, make: Make, http: Authorized) -> Any:
         """The answer. Raises Trouble, and SourceError when Google gives no token."""
@@ -45,10 +46,10 @@ class Calls:
             except LOST as err:
                 outcome = understood(err)
                 self._heed([outcome], http)
-            worth = isinstance(outcome, Trouble) and attempt.retry_state.attempt_number < outcome.tries
-            attempt.retry_state.set_result([outcome] if worth else [])
+            attempt.retry_state.set_result(_worth(outcome, attempt.retry_state.attempt_number))
         if isinstance(outcome, Trouble):
             raise outcome
+        self._idle = 0.0
         return outcome
 
     def pages(self, listing: Callable[[str], HttpRequest], http: Authorized) -> Iterator[Mapping[str, Any]]:
@@ -83,6 +84,8 @@ class Calls:
                     if isinstance(outcome, Trouble) and tries[key] < outcome.tries:
                         troubles[key] = outcome
                         continue
+                    if not isinstance(outcome, Trouble):
+                        self._idle = 0.0
                     left.pop(key)
                     yield key, outcome
                 lost = lost + 1 if whole else 0
@@ -123,9 +126,9 @@ class Calls:
         """Each must be given the troubles that are worth another try, as its result; an empty one is the last."""
         return Retrying(
             retry=retry_if_result(bool),
-            stop=lambda state: state.attempt_number >= MOST or state.idle_for >= _PATIENCE,
+            stop=lambda state: state.attempt_number >= MOST or self._idle >= _PATIENCE,
             wait=self._pause,
-            sleep=self.sleep,
+            sleep=self._wait,
             retry_error_callback=lambda _: None,
         )
 
@@ -134,6 +137,16 @@ class Calls:
         assert state.outcome
         wished: float = max(trouble.after for trouble in state.outcome.result())
         return max(wished, min(2.0 ** (state.attempt_number - 1), _LONGEST) + self.chance())
+
+    def _wait(self, seconds: float) -> None:
+        self._idle += seconds
+        self.sleep(seconds)
+
+
+def _worth(outcome: Any, tried: int) -> list[Trouble]:
+    """What of one call is worth another try. That something is not there is an answer, to who reads."""
+    worth = isinstance(outcome, Trouble) and outcome.status != 404 and tried < outcome.tries
+    return [outcome] if worth else []
 
 
 def _batched(keys: Sequence[K], size: int) -> Iterator[Sequence[K]]:

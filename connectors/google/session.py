@@ -96,7 +96,7 @@ class Session:
                 return Roster(fault=f"this is another name of the group {group.address}: use that one")
             listed = groups.members(self._calls, self._apis, group, known, expected.named)
         except Trouble as trouble:
-            return Roster(fault=trouble.about if trouble.status == 200 else str(trouble))
+            return Roster(fault=str(trouble))
         self._read[name] = (group, listed)
         return groups.roster(listed, known, expected, self._settings(group, expected))
 
@@ -122,7 +122,9 @@ class Session:
             except SourceError as err:
                 self._no_settings = str(err)
             except Trouble as trouble:
-                return _unread(str(trouble), expected)
+                if trouble.status == 404:  # of this group alone
+                    return _unread(str(trouble), expected)
+                self._no_settings = str(trouble)
         return _unread(self._no_settings, expected)
 
     # ---- writing

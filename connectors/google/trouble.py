@@ -33,7 +33,10 @@ _ADVICE = {
 
 @dataclass(eq=False)
 class Trouble(Exception):
-    """One call that failed. `status` 0: no answer came, and it may have been done. `tries`: how many are worth it."""
+    """One call that failed. `tries`: how many are worth it.
+
+    `status` 0: no answer came, and it may have been done; 200: the answer cannot be true, and `about` is of our own.
+    """
 
     status: int
     reason: str
@@ -55,6 +58,8 @@ class Trouble(Exception):
         return key in self.about
 
     def __str__(self) -> str:
+        if self.status == 200:
+            return self.about
         if not self.status:
             return f"Google cannot be reached: {self.about}"
         return _ADVICE.get(self.reason) or f"Google said {self.status} {self.reason}: {self.about}"

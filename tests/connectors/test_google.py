@@ -588,6 +588,32 @@ def test_a_google_that_stays_away_is_given_up_and_the_rest_is_not_tried_batch_by
     assert here.google.domain.members_of(TUTTI) == set()
 
 
+def test_a_long_outage_costs_minutes_and_not_minutes_for_each_group(here: Place) -> None:
+    here.accounts("nina")
+    names = [f"g{n}" for n in range(17)]
+    for name in names:
+        here.group(name)
+    here.google.faults.next("members.list", say.backend(), times=None)
+    with here.open() as session:
+        assert all(roster.fault for roster in session.read(names).values())
+    assert sum(here.clock.slept) < 500
+
+
+def test_settings_that_cannot_be_had_are_asked_for_once(here: Place) -> None:
+    for name in ("a", "b", "c"):
+        here.group(name)
+    here.google.faults.next("groupsSettings.groups.get", say.backend(), times=None)
+    with here.open() as session:
+        assert not any(roster.fault for roster in session.read(["a", "b", "c"]).values())
+    assert here.google.journal.count("groupsSettings.groups.get") == 8
+
+
+def test_a_group_that_is_not_there_is_not_waited_for(here: Place) -> None:
+    with here.open() as session:
+        assert session.read(["nuova"])["nuova"].missing
+    assert here.clock.slept == []
+
+
 def test_a_token_that_google_has_forgotten_is_asked_for_anew(here: Place) -> None:
     here.accounts("nina", "ugo")
     here.group("tutti")
