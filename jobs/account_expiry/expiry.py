@@ -110,13 +110,9 @@ class Expiry:
 
     def plan(self, seen: Seen, now: datetime) -> Plan[Detail]:
         assert seen.people is not None
-        options, zone = self.options, self.context.timezone
-        today = now.astimezone(zone).date()
+        options, judge = self.options, self.judge(seen, now)
         named = index(seen.accounts.values())
-        current, lapsed = _counting(options.except_, today)
-        excepted = {named[line.address] for line in current if line.address in named}
-        known = census(options, seen.people, seen.accounts, now, zone)
-        judge = Judge(options, seen.accounts, known, seen.book, excepted, now, zone)
+        current, lapsed = _counting(options.except_, judge.today)
         found = judge.judge()
         notices = found.notices[: options.per_run]
         closing = found.closing[: options.per_run]
@@ -124,7 +120,7 @@ class Expiry:
         counts = Counter(found.counts)
         counts["except-expired"] = len(lapsed)
         counts["except-unknown"] = sum(line.address not in named for line in current)
-        counts["not-there"] = known.without
+        counts["not-there"] = judge.census.without
         changes = [
             *(self._return(account, why, seen.book, now) for account, _, why in found.returning),
             *(self._word(due, str(stage), judge, now) for due, stage in notices),
@@ -143,6 +139,15 @@ class Expiry:
             doubts=tuple(judge.doubts()),
             wary=frozenset({"notify"}),
         )
+
+    def judge(self, seen: Seen, now: datetime) -> Judge:
+        """Of every account."""
+        assert seen.people is not None
+        zone, named = self.context.timezone, index(seen.accounts.values())
+        current, _ = _counting(self.options.except_, now.astimezone(zone).date())
+        excepted = {named[line.address] for line in current if line.address in named}
+        known = census(self.options, seen.people, seen.accounts, now, zone)
+        return Judge(self.options, seen.accounts, known, seen.book, excepted, now, zone)
 
     def _readings(self, people: People, size: int) -> Iterator[Reading]:
         """`who`, and everybody: without those who came back, others would look as if they had not."""

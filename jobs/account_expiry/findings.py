@@ -42,6 +42,11 @@ _TOLD: tuple[tuple[Level, str, str], ...] = (
 CODES = frozenset(code for _, code, _ in _TOLD)
 
 
+def why(code: str) -> str:
+    """What is counted under this code, of one account."""
+    return next(told for _, one, told in _TOLD if one == code)
+
+
 def counted(counts: Mapping[str, int]) -> Iterator[Finding]:
     for level, code, told in _TOLD:
         if count := counts.get(code, 0):

@@ -104,6 +104,8 @@ def test_watch_hold_approve_undo_export_and_forget(site: Site) -> None:
     done = site.run_job("alumni-expiry")
     assert (done.code, done.subject("accounts")["mode"], len(done.subject("accounts")["notify"])) == (0, "watch", 120)
     assert mails(site) == {}
+    (told,) = json.loads(site.collima("explain", f"7@{DOMAIN}", "--json").out)
+    assert (told["told"]["state"], told["told"]["due"]) == ("active", "notify")
     site.write(SCHEDULE.replace("MODE", "apply").replace("max-suspensions: 1000", "max-suspensions: 100"))
     assert site.run_job("alumni-expiry").subject("accounts")["applied"]["notify"] == PEOPLE
     held = site.run_job("alumni-expiry")

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from collima.core.model import Key
 from collima.core.options import Address, Person
 from collima.core.quantities import Duration, amount, duration
 from collima.core.result import Result
 from jobs.account_expiry import AccountExpiry
+from jobs.account_expiry.explain import explain
 from jobs.account_expiry.options import ExpiryGuard
 from tests.jobs.alumni import DOMAIN, Alumni, accounts, applied, codes, ended, entry, planned, then
 
@@ -500,3 +502,41 @@ def test_options_that_do_not_fit_are_told_with_their_place(
 ) -> None:
     job = alumni.job()
     assert [way for way, _ in replace(job, **options).faults()] == [where]  # type: ignore[arg-type]
+
+
+# ---- explained
+
+
+@pytest.mark.parametrize(
+    ("records", "due", "why"),
+    [
+        ([entry(1, ended(-400))], "", "nothing is due today"),
+        ([entry(1, ended(-5))], "notify", "7 days before its last day, 2026-11-29"),
+        ([entry(1, None)], "", "accounts are left alone: their owners have no date"),
+        ([entry(1, ended(9), status="active")], "", "`who` is true of no entry of this person"),
+        (
+            [entry(1, ended(9)), entry(2, None, person="urn:schac:personalUniqueID:it:CF:1", status="active")],
+            "",
+            "came back",
+        ),
+        ([], "", "nobody in the directory has its address"),
+    ],
+)
+def test_an_account_is_explained(alumni: Alumni, records: list[str], due: str, why: str) -> None:
+    alumni.target.add(f"1@{DOMAIN}")
+    alumni.people(records)
+    with alumni.desk(alumni.job()) as (task, _), task.job.read() as seen:
+        told = explain(task.job, seen, (), (), f"1@{DOMAIN}", alumni.now)
+        assert explain(task.job, seen, (), (), f"nobody@{DOMAIN}", alumni.now) == ()
+    assert (told[0].account, told[0].due) == (f"1@{DOMAIN}", due)
+    assert why in told[0].why
+    assert len(told) == (2 if len(records) == 2 else 1)
+
+
+def test_what_is_held_is_explained(alumni: Alumni) -> None:
+    closed(alumni, entry(1, ended(9)))
+    alumni.pass_days(60)
+    key = Key("accounts", "delete", f"1@{DOMAIN}")
+    with alumni.desk(alumni.job()) as (task, _), task.job.read() as seen:
+        (told,) = explain(task.job, seen, {key}, (), f"1@{DOMAIN}", alumni.now)
+    assert (told.state, told.last, told.due) == ("suspended", date(2026, 11, 15), "held: delete")
