@@ -9,7 +9,7 @@ from collima.core.options import Person
 from collima.core.ports import Id, Roster
 from jobs.roster_sync.expand import Wish
 from jobs.roster_sync.options import Options
-from jobs.roster_sync.population import Population, counting, each
+from jobs.roster_sync.population import Population, counting, each, one_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ def wanted(
     stanza, present = wish.stanza, roster.members
     refusing = (roster.refused or {}).keys()
     # by which of several addresses: whoever opted out by one of them is not put in by another
-    preferred = (present, roster.manual | roster.pending, refusing)
+    apart, barring = (roster.apart or {}).keys(), (roster.barred or {}).keys()
+    preferred = (present | apart, roster.manual | roster.pending, refusing)
     findings = [*_without_address(wish.name, job.attribute, answer, population)]
     members: set[Id] = set()
     if job.every:
@@ -54,8 +55,9 @@ def wanted(
             if len(ids) == 1:
                 members.add(ids[0])
             elif ids:
-                near = next((some for some in preferred if not some.isdisjoint(ids)), ())
-                members.add(population.one_of(person, near))
+                free = tuple(i for i in ids if i not in barring) or ids
+                near = next((some for some in preferred if not some.isdisjoint(free)), ())
+                members.add(one_of(free, near))
     found = (answer & ~(population.bad | population.strange | population.mute)).bit_count()
 
     also, expired = counting(stanza.also, today)
@@ -70,9 +72,9 @@ def wanted(
         members.add(member)
         inactive += member not in population.people and _of_ours(line.address, job)
     excepted, lapsed = counting(stanza.except_, today)
-    apart, out = (roster.apart or {}).keys(), _meant(excepted, roster, population, identify)
+    out = _meant(excepted, roster, population, identify)
     members -= out | apart
-    barred = (members | present) & (roster.barred or {}).keys()
+    barred = (members | present) & barring
     members -= barred
     refused = (members - present) & refusing  # who is in already stays
     members -= refused

@@ -18,10 +18,10 @@ class Population:
     strange: int  # bitset: people with an address, but no account at the target
     mute: int  # bitset: people without any address
 
-    def one_of(self, person: int, present: Collection[Id]) -> Id:
-        """The member that somebody with several addresses stands for: one already there, else the preferred."""
-        ids = self.ids[person]
-        return next((i for i in ids if i in present), ids[0])
+
+def one_of(ids: Sequence[Id], present: Collection[Id]) -> Id:
+    """The member that somebody with several addresses stands for: one already there, else the preferred."""
+    return next((i for i in ids if i in present), ids[0])
 
 
 def population(

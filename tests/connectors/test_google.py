@@ -102,6 +102,16 @@ def test_every_page_is_read_of_501_accounts_and_201_members(here: Place) -> None
         assert session.identify(f"s500@{HERE}") is not None
 
 
+def test_every_page_is_read_of_201_groups(here: Place) -> None:
+    names = [f"g{n:03}" for n in range(201)]
+    here.accounts("nina")
+    for name in names:
+        here.group(name)
+    with here.open() as session:
+        assert not session.read(["g000", "g200"])["g200"].missing
+    assert here.google.journal.count("groups.get") == 0
+
+
 def test_a_plan_holds_no_scope_that_can_change_a_member(here: Place, campus: Campus) -> None:
     here.accounts("nina")
     here.group("tutti")
@@ -302,6 +312,17 @@ def test_suspended_accounts_are_taken_out_with_their_number_and_stay_out(here: P
     assert campus.run(job).state == "in-sync"
     campus.undo(job, result.run)  # who is suspended is not put in again
     assert here.google.domain.members_of(TUTTI) == set(at("nina"))
+
+
+def test_whoever_has_an_account_that_is_not_suspended_is_in_with_that_one(here: Place, campus: Campus) -> None:
+    here.google.domain.add_user(f"old@{HERE}", suspended=True)
+    here.accounts("new")
+    here.group("tutti", at("old"))
+    campus.people(person("nina", mail=at("old", "new"), employeeType="ST"))
+    job = filling(campus)
+    campus.run(job)
+    assert here.google.domain.members_of(TUTTI) == set(at("new"))
+    assert campus.run(job).state == "in-sync"
 
 
 def test_many_suspended_at_once_wait_for_a_person_like_all_who_would_go(here: Place, campus: Campus) -> None:
