@@ -36,7 +36,8 @@ class Option:
 
 
 def options(cls: Any) -> tuple[Option, ...]:
-    """The keys of a kind, or of a mapping below it, the required ones first."""
+    """The keys of a kind, or of a mapping below it, the required ones first; of a kind's guard its own words alone."""
+    common = {field.name for field in fields(Guard)} if cls is not Guard and issubclass(cls, Guard) else set()
     hints = get_type_hints(cls, include_extras=True)
     found = [
         Option(
@@ -48,7 +49,7 @@ def options(cls: Any) -> tuple[Option, ...]:
             below=next(_classes(hints[field.name]), None),
         )
         for field in fields(cls)
-        if field.init
+        if field.init and field.name not in common
     ]
     return tuple(sorted(found, key=lambda one: not one.required))
 

@@ -19,7 +19,7 @@ _ORDER: tuple[Closing, ...] = ("suspend", "archive", "delete")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiryGuard(Guard):
-    """Words of this kind beside the common ones. A percentage is of `who`."""
+    """Words of this kind, beside the [common ones](schedules.md#guard). A percentage is of `who`."""
 
     max_suspensions: Annotated[
         Amount | None, "more accounts than that to be suspended or archived in one run wait; else `max-removals`"
@@ -65,13 +65,17 @@ class Options:
         Filter | None, "who came back: true of any entry of a person, and none of their accounts is touched"
     ] = None
     except_: Annotated[tuple[Person, ...], "people whose accounts are left alone, by any address of theirs"] = ()
-    notify: Annotated[tuple[Duration, ...], "how long before the last day notices are sent, each once"] = NOTIFY
+    notify: Annotated[
+        tuple[Duration, ...],
+        "how long before the last day notices are sent, each once; by default [90 days, 30 days, 7 days]",
+    ] = NOTIFY
     min_notice: Annotated[Duration, "no suspension without a notice that is so old"] = A_MONTH
     notify_also: Annotated[str | None, "the attribute with other addresses of the person"] = None
     language: Annotated[str, "the attribute with the reader's language"] = "preferredLanguage"
     templates: Annotated[Path | None, "a folder with the site's own `expiry.it.txt.j2`, `expiry.en.txt.j2` …"] = None
     then: Annotated[
-        tuple[Step, ...], "what happens at the end, in this order; nothing is deleted unless it says so"
+        tuple[Step, ...],
+        "what happens at the end, in this order; by default {suspend: 0 days}. Nothing is deleted unless it says so",
     ] = (SUSPEND,)
     per_run: Annotated[int, "at most so many notices, and so many suspensions, in one run"] = 200
     mode: Annotated[Literal["watch", "apply"], "`watch`: planned and reported, never applied"] = "watch"
