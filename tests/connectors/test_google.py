@@ -109,7 +109,7 @@ def test_every_page_is_read_of_201_groups(here: Place) -> None:
         here.group(name)
     with here.open() as session:
         assert not session.read(["g000", "g200"])["g200"].missing
-    assert here.google.journal.count("groups.get") == 0
+    assert here.google.journal.count("directory.groups.get") == 0
 
 
 def test_a_plan_holds_no_scope_that_can_change_a_member(here: Place, campus: Campus) -> None:
