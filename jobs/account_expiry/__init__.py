@@ -19,5 +19,5 @@ class AccountExpiry(Options):
     def bind(self, context: Context) -> Expiry:
         """Raises ConfigError where there is nobody to write notices."""
         if context.ledger is None or context.stationery is None:
-            raise ConfigError(f"{context.name}: notices need a state and `reports.from`")
+            raise ConfigError(f"{context.name}: notices need a sender: write `reports` with `from`")
         return Expiry(self, context, context.ledger, context.stationery)

@@ -11,9 +11,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from examples import alumni
 from examples.alumni import three_years_before
 from tests.acceptance.site import Site
 from tests.jobs.alumni import DOMAIN, entry
+from tests.servers.slapd import READER, SUFFIX, slapd
 
 SCHEDULE = """
 version: 1
@@ -122,3 +124,30 @@ def test_watch_hold_approve_undo_export_and_forget(site: Site) -> None:
     assert states(site)["suspended"] in (0, 1), undone.err
     held = site.run_job("alumni-expiry")
     assert (held.code, "undone by" in held.subject("accounts")["held"]["reason"]) == (3, True)
+
+
+LDAP = """
+  people:
+    kind: ldap
+    url: {url}
+    base: "{base}"
+    bind: "{bind}"
+    password: {{file: password}}
+    insecure: true
+    verify: 3
+"""
+
+
+def test_a_real_directory_gives_the_same_plan_as_its_file(site: Site) -> None:
+    alumni.main([str(site.folder)])
+    (site.folder / "alumni.ldif").rename(site.folder / "people.ldif")
+    watching = SCHEDULE.replace("MODE", "watch")
+    site.write(watching)
+    from_file = site.run_job("alumni-expiry", "--plan").json
+    with slapd(site.folder / "slapd", site.folder / "people.ldif") as server:
+        ldap = LDAP.format(url=server.url, base=SUFFIX, bind=READER)
+        site.write(watching.replace("\n  people: {kind: ldif, file: people.ldif}\n", ldap))
+        from_server = site.run_job("alumni-expiry", "--plan").json
+    assert len(from_server["subjects"][0]["notify"]) > 5
+    assert from_server["subjects"] == from_file["subjects"]
+    assert from_server["findings"] == from_file["findings"]

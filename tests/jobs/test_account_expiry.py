@@ -166,6 +166,23 @@ def test_who_came_back_is_never_touched_by_whatever_entry_and_account(alumni: Al
     assert codes(result)["came-back"] == "2 accounts are spared: their owners came back (`unless`)"
 
 
+def test_entries_with_any_key_in_common_are_one_person(alumni: Alumni) -> None:
+    alumni.people(
+        entry(1, ended(9), person="CF:X"),
+        entry(2, ended(9), person="CF:Z", schacPersonalUniqueID="CF:Y"),
+        entry(3, None, person="CF:Y", status="active", schacPersonalUniqueID="CF:X"),
+        entry(4, ended(9), person="CF:W"),
+    )
+    assert planned(alumni.plan()) == {"notify": ["4"]}
+
+
+def test_all_accounts_of_a_person_end_together(alumni: Alumni) -> None:
+    alumni.people(
+        entry(1, ended(9), person="CF:X"), entry(2, None, person="CF:X"), entry(3, ended(9), mail=f"3@{DOMAIN}")
+    )
+    assert planned(alumni.plan()) == {"notify": ["1", "2", "3"]}
+
+
 def test_who_comes_back_is_reactivated_if_a_run_had_suspended_them(alumni: Alumni) -> None:
     gone = [entry(1, ended(9)), entry(2, ended(9))]
     assert applied(closed(alumni, *gone)) == {"suspend": 2}
