@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.inside import Inside
 from tests.acceptance.site import DOCENTI, TECNICI, Site
 from tests.servers import free_port
 from tests.servers.slapd import SUFFIX, Slapd, ldif_record, person, slapd
@@ -36,7 +37,7 @@ def server(tmp_path: Path) -> Iterator[Slapd]:
 @pytest.fixture
 def site(tmp_path: Path, server: Slapd) -> Site:
     """Three good runs on record."""
-    site = Site(tmp_path)
+    site = Inside(tmp_path)
     site.on(server)
     first = site.run_job("sympa-lists")
     assert first.code == 0, first.err
@@ -93,7 +94,7 @@ def test_a_base_that_does_not_exist_fails_the_run(site: Site, server: Slapd) -> 
 
 def test_a_bind_that_sees_only_500_entries_by_size_limit_fails_the_run(tmp_path: Path) -> None:
     with slapd(tmp_path / "slapd", campus(others=600)) as server:
-        site = Site(tmp_path)
+        site = Inside(tmp_path)
         site.on(server)
         assert site.run_job("sympa-lists").code == 0
         server.modify(
@@ -183,7 +184,7 @@ def test_strange_entries_are_findings_and_the_rest_goes_on(tmp_path: Path) -> No
         person("newline", employeeType="PO", unimoreMail="a\nb@unimore.it"),
         ldif_record(f"ou=../x,{SUFFIX}", {"objectClass": "organizationalUnit", "ou": ["../x"], "description": "D"}),
     ]
-    site = Site(tmp_path)
+    site = Inside(tmp_path)
     with slapd(tmp_path / "slapd", campus() + "".join(strange)) as server:
         searched = (
             '      - {name: "{p.ou}", for-each: {p: (description=D)}, members: "(l=Modena)"}\n'

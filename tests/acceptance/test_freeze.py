@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.inside import Inside
 from tests.acceptance.site import Site
 from tests.jobs.campus import staff
 
@@ -50,7 +51,7 @@ def yesterday() -> date:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     """A site with 20 professors on the list, of whom one has left and one has come since."""
-    site = Site(tmp_path)
+    site = Inside(tmp_path)
     site.write(SCHEDULE)
     people(site, 0)
     holidays(site, yesterday() - FAR)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.acceptance.inside import Inside
 from tests.acceptance.site import Site
 from tests.servers.processes import ends
 
@@ -51,7 +52,7 @@ def site(tmp_path: Path) -> Site:
     (tmp_path / "san.sh").write_text(f"cat <<.\n{on_san}lun-other 1795400000\n.\n")
     for night in nights(14):
         (tmp_path / f"snapshots/home/daily.{night:%Y-%m-%d_%H%M}").mkdir(parents=True)
-    return Site(tmp_path, {"TZ": "UTC"})
+    return Inside(tmp_path, {"TZ": "UTC"})
 
 
 def test_all_is_well(site: Site) -> None:

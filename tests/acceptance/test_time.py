@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.inside import Inside
 from tests.acceptance.site import Site
 from tests.jobs.campus import staff
 
@@ -28,7 +29,7 @@ jobs:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    site = Site(tmp_path)
+    site = Inside(tmp_path)
     (site.folder / "people.ldif").write_text(
         "".join([*staff(10, employeeType="PO"), *staff(60, 100, employeeType="X")])
     )
