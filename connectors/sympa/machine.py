@@ -7,7 +7,7 @@ What it is told comes on standard input, requests one after the other until the 
 `{"do": VERB, "size": N, …}`, then N octets. It answers each with lines of JSON, those that say `sizes` followed by so
 many octets, the last with `"done": true`; or with `{"failed": TEXT}`, and ends. Verbs:
 
-    look      names          each list's include file and configuration
+    look      names          each list's include file, and its configuration without the passwords in it
     put       name, size     replaces one include file as a whole
     include   names          runs `sympa include` for each, several at a time, and tells what it said
     place                    whether the folder of the include files is there, and the mark in it
@@ -43,6 +43,7 @@ LARGEST_FILE = 1 << 26
 LONGEST_SAID = 20_000
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,49}", re.ASCII)
+_PASSWORD = re.compile(rb"(?mi)^([ \t]*\w*passw\w*[ \t]+).*|(?<=://)[^\s/@]*:[^\s/]*(?=@)")  # LDAP, SQL; in an URL
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Look:
     """What is on disk of one list. None: no such file."""
 
     file: bytes | None = None
-    config: bytes | None = None
+    config: bytes | None = None  # passwords are cut out
     fault: str = ""  # one of them is there and cannot be read
 
 
@@ -59,7 +60,7 @@ class Said:
     """What one `sympa include` wrote on both outputs. Its exit code means nothing, and is not told."""
 
     text: str
-    ran: bool = True  # False: it could not be started, or was ended because it took too long
+    ran: bool = True  # False: it could not be started, or took too long
     missing: bool = False  # there is no such program
 
 
@@ -92,7 +93,8 @@ class Machine:
 
     def _look(self, name: str) -> Look:
         try:
-            return Look(_content(self.include_dir / name), _content(self.lists / name / "config"))
+            config = _content(self.lists / name / "config")
+            return Look(_content(self.include_dir / name), None if config is None else without_passwords(config))
         except OSError as err:
             return Look(fault=f"{err.filename}: {err.strerror}")
 
@@ -127,13 +129,16 @@ class Machine:
             )
         except OSError as err:
             return Said(f"{command[0]}: {err.strerror}", ran=False, missing=True)
-        with process:
+        assert process.stdout
+        with process.stdout:
             try:
                 said, _ = process.communicate(timeout=self.timeout)
             except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                return Said(f"it was ended after {self.timeout:g} seconds", ran=False)
+                _kill(process)
+                return Said(f"it did not end within {self.timeout:g} seconds", ran=False)
+            except OSError as err:
+                _kill(process)
+                return Said(f"{command[0]}: {err.strerror}", ran=False)
         return Said(said.decode("utf-8", "replace")[-LONGEST_SAID:])
 
     def place(self) -> Place:
@@ -210,6 +215,19 @@ def checked(name: object) -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ValueError("that is no name of a list")
     return name
+
+
+def without_passwords(config: bytes) -> bytes:
+    """A list's configuration, to leave this machine."""
+    return _PASSWORD.sub(lambda found: (found[1] or b"") + b"-", config)
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """What sudo started is not ours to kill, and what waits for a dead disk does not die: neither is waited for."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(5)
 
 
 def _content(file: Path) -> bytes | None:

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -119,7 +121,39 @@ def test_a_command_that_is_not_there_or_takes_too_long_is_told(here: Machine, tm
     slow.write_text("#!/bin/sh\nsleep 60\n")
     slow.chmod(0o755)
     said = Machine(here.robot, here.include_dir, here.lists, (str(slow),), timeout=0.1).include(["docenti"])
-    assert said == {"docenti": Said("it was ended after 0.1 seconds", ran=False)}
+    assert said == {"docenti": Said("it did not end within 0.1 seconds", ran=False)}
+
+
+def test_a_command_that_is_not_ours_to_kill_is_told_and_not_waited_for(here: Machine, tmp_path: Path) -> None:
+    """As with sudo: here we are a root that may not kill, and the command belongs to somebody else."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    slow = tmp_path / "slow"
+    slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec setpriv --reuid=65534 --clear-groups sleep 300\n")
+    slow.chmod(0o755)
+    options = [f"--robot={here.robot}", f"--include-dir={here.include_dir}", f"--lists={here.lists}"]
+    command = [sys.executable, machine.__file__, *options, f"--sympa={slow}", "--timeout=1"]
+    asked = request("include", names=["docenti"])
+    try:
+        done = subprocess.run(
+            ["setpriv", "--bounding-set=-kill", *command], input=asked, capture_output=True, timeout=100, check=False
+        )
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b'"ran": false' in done.stdout
+    assert b"it did not end within 1 seconds" in done.stdout
+
+
+def test_passwords_in_a_configuration_do_not_leave_the_machine(here: Machine) -> None:
+    config = (
+        b"subject passwords for all\n\ninclude_ldap_query\nuser cn=reader\npasswd s3cret\nfilter (cn=a)\n\n"
+        b"include_sql_query\n  bind_password  s3cret word\n\tpassword s3cret\nname old\n\n"
+        b"include_remote_file\nurl https://me:s3cr@t@example.org/list\n"
+    )
+    (here.lists / "docenti" / "config").write_bytes(config)
+    shown = here.look(["docenti"])["docenti"].config
+    assert shown == re.sub(rb"s3cret word|s3cret|me:s3cr@t", b"-", config)
 
 
 def test_a_folder_that_is_not_there_is_told(here: Machine) -> None:
