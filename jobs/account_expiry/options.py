@@ -78,7 +78,7 @@ class Options:
         "what happens at the end, in this order; by default {suspend: 0 days}. Nothing is deleted unless it says so",
     ] = (SUSPEND,)
     per_run: Annotated[int, "at most so many notices, and so many suspensions, in one run"] = 200
-    mode: Annotated[Literal["watch", "apply"], "`watch`: planned and reported, never applied"] = "watch"
+    mode: Annotated[Literal["apply", "watch"], "`watch`: planned and reported, never applied"] = "watch"
     guard: Annotated[ExpiryGuard, "limits of this job, over `defaults`"] = field(default_factory=ExpiryGuard)
 
     @property
