@@ -43,7 +43,7 @@ class Step:
 
 
 SUSPEND = Step(suspend=Duration(0, "day"))
-A_MONTH = Duration(30, "day")
+A_MONTH, A_CENTURY = Duration(30, "day"), Duration(100, "year")
 NOTIFY = (Duration(90, "day"), Duration(30, "day"), Duration(7, "day"))
 
 
@@ -92,6 +92,9 @@ class Options:
             if name is not None and not _ATTRIBUTE.fullmatch(name):
                 yield (key.replace("_", "-"),), f"{name!r} is no attribute name"
         yield from self._step_faults()
+        for key, spans in self._spans():
+            if any(span.seconds > A_CENTURY.seconds for span in spans):
+                yield (key,), "is longer than a hundred years"
         if not self.expires_after.count:
             yield ("expires-after",), "an account would end on the day of `since`"
         if self.steps and not self.notify:
@@ -102,6 +105,12 @@ class Options:
             yield ("per-run",), "0 is no run at all: write `mode: watch`"
         if (most := self.guard.max_deletions) is not None and most.value:
             yield ("guard", "max-deletions"), "deletions always wait for a person: write 0, or leave it out"
+
+    def _spans(self) -> Iterator[tuple[str, tuple[Duration, ...]]]:
+        yield "expires-after", (self.expires_after,)
+        yield "notify", self.notify
+        yield "min-notice", (self.min_notice,)
+        yield "then", tuple(wait for _, wait in self.steps)
 
     def _step_faults(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         before: list[str] = []

@@ -511,6 +511,10 @@ def test_messages_name_nobody(alumni: Alumni) -> None:
         ({"per_run": 0}, ("per-run",)),
         ({"expires_after": duration("0 years")}, ("expires-after",)),
         ({"since": "no attribute"}, ("since",)),
+        ({"expires_after": duration("101 years")}, ("expires-after",)),
+        ({"notify": (duration("99999999 weeks"),)}, ("notify",)),
+        ({"min_notice": duration("9999999999 seconds")}, ("min-notice",)),
+        ({"then": then(("suspend", "0 days"), ("delete", "2000 months"))}, ("then",)),
         ({"guard": ExpiryGuard(max_deletions=amount(5))}, ("guard", "max-deletions")),
     ],
 )
