@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TIMEOUT = Duration(10, "minute")
 LOCKED_OUT = Duration(2, "minute")
-_PATIENCE = 60.0  # seconds for one exchange over ssh without includes
+_PATIENCE = 60.0  # seconds for one exchange over ssh, beside those that its files and includes take
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 _HOST = re.compile(r"(?:[\w.-]+@)?[\w][\w.:-]*", re.ASCII)
 

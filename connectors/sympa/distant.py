@@ -1,7 +1,7 @@
 """Sympa on another machine: the same few deeds, over ssh.
 
 Each exchange is one ssh of its own, so that nothing hangs on a connection that died meanwhile. All deeds may be done
-twice; a connection that failed is tried again once.
+twice; a connection that failed is tried again once, but for what was given time by its size and had no answer.
 """
 
 import json
@@ -26,7 +26,12 @@ _OPTIONS = (
     "-oServerAliveInterval=15",
     "-oServerAliveCountMax=4",
 )
+_A_FILE = 1.0  # seconds to write one: it is synced to a disk that may be slow
 _Answer = tuple[Mapping[str, Any], Sequence[bytes | None]]
+
+
+class _Silence(SourceError):
+    """Time was over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Distant:
 
     host: str
     ssh: tuple[str, ...]
-    patience: float  # seconds for one exchange without includes
+    patience: float  # seconds for one exchange, beside those that its files and includes take
     timeout: float  # seconds for one include
     parallel: int
     sleep: Callable[[float], None]
@@ -45,12 +50,13 @@ class Distant:
         return {str(head["name"]): Look(file, config, str(head["fault"])) for head, (file, config) in answers}
 
     def put(self, files: Mapping[str, bytes]) -> dict[str, str]:
-        answers = self._ask(*(request("put", content, name=name) for name, content in files.items()))
+        requests = [request("put", content, name=name) for name, content in files.items()]
+        answers = self._ask(*requests, work=len(files) * _A_FILE)
         return {str(head["name"]): str(head["error"]) for head, _ in answers if head["error"]}
 
     def include(self, names: Collection[str]) -> dict[str, Said]:
         rounds = -(-len(names) // self.parallel)
-        answers = self._ask(request("include", names=list(names)), seconds=self.patience + rounds * self.timeout)
+        answers = self._ask(request("include", names=list(names)), work=rounds * self.timeout)
         return {
             str(head["name"]): Said((parts[0] or b"").decode("utf-8", "replace"), head["ran"], head["missing"])
             for head, parts in answers
@@ -67,16 +73,20 @@ class Distant:
     def keep(self, mark: bytes) -> None:
         self._ask(request("keep", mark))
 
-    def _ask(self, *requests: bytes, seconds: float = 0.0) -> list[_Answer]:
-        """What is answered to all of them, without the ends."""
+    def _ask(self, *requests: bytes, work: float = 0.0) -> list[_Answer]:
+        """What is answered to all of them, without the ends. `work`: seconds that they take the other machine."""
+
+        def again(err: BaseException) -> bool:
+            return isinstance(err, CollimaError) and err.transient and not (work and isinstance(err, _Silence))
+
         attempts = Retrying(
             stop=stop_after_attempt(2),
             wait=wait_fixed(2),
-            retry=retry_if_exception(lambda err: isinstance(err, CollimaError) and err.transient),
+            retry=retry_if_exception(again),
             sleep=self.sleep,
             reraise=True,
         )
-        return attempts(self._exchange, requests, seconds or self.patience)
+        return attempts(self._exchange, requests, self.patience + work)
 
     def _exchange(self, requests: Sequence[bytes], seconds: float) -> list[_Answer]:
         command = [*self.ssh, *_OPTIONS, f"-oConnectTimeout={max(1, int(self.patience))}", "--", self.host]
@@ -87,7 +97,7 @@ class Distant:
                 command, input=b"".join(requests), capture_output=True, timeout=seconds, check=False
             )
         except subprocess.TimeoutExpired as err:
-            raise SourceError(f"{self.host} gave no answer within {seconds:g} seconds", transient=True) from err
+            raise _Silence(f"{self.host} gave no answer within {seconds:g} seconds", transient=True) from err
         except OSError as err:
             raise SourceError(f"{self.host}: ssh cannot be run: {err.strerror}") from err
         return self._understood(done, len(requests))

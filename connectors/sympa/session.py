@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from collima.core.errors import Refused, SourceError
+from collima.core.errors import CollimaError, Refused, SourceError
 from collima.core.options import address
 from collima.core.ports import Edit, Id, Mark, NameRule, Roster, Settled
 from connectors.sympa.adoption import Adoption
@@ -105,8 +105,8 @@ class Session(Adoption):
         ready = []
         for edit in edits:
             list_ = self._read[edit.roster]
-            if error := failed.get(edit.roster):
-                yield from _settled(edit, error)
+            if err := failed.get(edit.roster):
+                yield from _settled(edit, str(err), transient=err.transient)
             elif not list_.named:
                 yield from _settled(edit, "written to its include file, which its configuration does not name")
             elif edit.add or edit.remove:
@@ -115,20 +115,24 @@ class Session(Adoption):
         while chunk := list(islice(each, _CHUNK * self.parallel)):
             yield from self._include({edit.roster: edit for edit in chunk})
 
-    def _write(self, edits: Sequence[Edit]) -> dict[str, str]:
+    def _write(self, edits: Sequence[Edit]) -> dict[str, CollimaError]:
         """What could not be written, by list: why."""
-        failed, files = {}, {}
+        failed: dict[str, CollimaError] = {}
+        files = {}
         for edit in edits:
             list_ = self._read[edit.roster]
             if list_.fault or list_.config is None:
-                failed[edit.roster] = list_.fault or "Sympa has no such list"
+                failed[edit.roster] = Refused(list_.fault or "Sympa has no such list")
             else:
                 files[edit.roster] = content((list_.ours | list_.pending | edit.add) - edit.remove)
         try:
             refused = self.deeds.put(files) if files else {}
         except SourceError as err:
-            return {**failed, **dict.fromkeys(files, str(err))}
-        return {**failed, **{name: f"its include file cannot be written: {why}" for name, why in refused.items()}}
+            return {**failed, **dict.fromkeys(files, err)}
+        return {
+            **failed,
+            **{name: Refused(f"its include file cannot be written: {why}") for name, why in refused.items()},
+        }
 
     def _include(self, left: dict[str, Edit]) -> Iterator[Settled]:
         """Has Sympa include these lists, looks what came of it, and tries again what may come out otherwise."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from collima.core.errors import SourceError
+from collima.core.ports import Edit, Id
 from connectors.sympa import machine
 from connectors.sympa.distant import Distant
 from tests.connectors.test_sympa import Place, distant
@@ -105,6 +106,40 @@ def test_a_machine_that_gives_no_answer_is_not_waited_for_endlessly(ssh_server: 
     with pytest.raises(SourceError, match=r"gave no answer within 0\.5 seconds"):
         Distant(ssh_server.host, ssh_server.command, 0.5, 1, 2, slept.append).place()
     assert slept == [2]
+
+
+def test_many_files_have_more_time_than_one(ssh_server: Sshd, tmp_path: Path) -> None:
+    script = tmp_path / "slow"
+    options = f"--robot=a.b --include-dir={tmp_path} --lists={tmp_path}"
+    script.write_text(f"#!/bin/sh\nsleep 1.5\nexec {sys.executable} {machine.__file__} {options}\n")
+    script.chmod(0o755)
+    ssh_server.allow([str(script)])
+    names = [f"l{n:03}" for n in range(60)]
+    assert Distant(ssh_server.host, ssh_server.command, 1, 1, 2, lambda _: None).put(dict.fromkeys(names, b"")) == {}
+    assert all((tmp_path / name).exists() for name in names)
+
+
+def test_an_include_without_an_answer_is_not_waited_for_twice(ssh_server: Sshd) -> None:
+    ssh_server.allow(["sleep", "60"])
+    slept: list[float] = []
+    distant = Distant(ssh_server.host, ssh_server.command, 0.2, 0.3, 2, slept.append)
+    with pytest.raises(SourceError, match=r"gave no answer within 0\.5 seconds") as raised:
+        distant.include(["docenti", "tecnici"])
+    assert raised.value.transient
+    assert not slept
+
+
+def test_files_that_a_machine_cannot_be_given_are_worth_another_run(far: Place, ssh_server: Sshd) -> None:
+    far.server.plant("docenti", [ANNA])
+    with far.open() as session:
+        session.read(["docenti"])
+        ssh_server.stop()
+        try:
+            (settled,) = session.apply([Edit("docenti", frozenset({Id(BRUNO)}), frozenset())])
+        finally:
+            ssh_server.start()
+    assert "Connection refused" in settled.error
+    assert settled.transient
 
 
 def test_another_forced_command_is_told(far: Place, ssh_server: Sshd) -> None:
