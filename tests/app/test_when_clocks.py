@@ -1,6 +1,6 @@
 """When a schedule is due, held against the plainest answer: a walk through every minute of the year."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from itertools import pairwise
@@ -32,13 +32,21 @@ def clock(zone: ZoneInfo, year: int) -> Sequence[tuple[datetime, datetime]]:
     return [(moment, moment.astimezone(zone).replace(tzinfo=None, fold=0)) for moment in moments]
 
 
+@cache
+def shown_first(zone: ZoneInfo, year: int) -> Mapping[datetime, datetime]:
+    """What the clock shows -> the first moment at which it does."""
+    return {shown: moment for moment, shown in reversed(clock(zone, year))}
+
+
 def reached(zone: ZoneInfo, year: int, at: str) -> list[datetime]:
     """For each day, the first moment at which the clock shows this time or, skipping it, a later one."""
-    slots, wanted = [], datetime.fromisoformat(f"{year}-01-01T{at}")
-    for moment, shown in clock(zone, year):
-        if shown >= wanted and shown.year == year:
-            slots.append(moment)
-            wanted += DAY
+    slots, first, wanted = [], shown_first(zone, year), datetime.fromisoformat(f"{year}-01-01T{at}")
+    while wanted.year == year:
+        shown = wanted
+        while shown not in first:
+            shown += MINUTE
+        slots.append(first[shown])
+        wanted += DAY
     return slots
 
 

@@ -1,6 +1,7 @@
 """Holds, approval, undo, grace, states in doubt: the engine in the words of the contract."""
 
 import shutil
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +15,20 @@ from tests.contracts.memory import MemorySession
 from tests.jobs.campus import Campus, codes, guarded, person, staff, stanza, subject
 
 
-@pytest.fixture
-def campus(tmp_path: Path) -> Campus:
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> Campus:
     """60 in docenti, 200 in altri, 20 elsewhere; four complete runs on record."""
-    campus = Campus(tmp_path)
+    campus = Campus(tmp_path_factory.mktemp("settled"))
     campus.people(*everyone())
     campus.settled(JOB, 4)
     return campus
+
+
+@pytest.fixture
+def campus(settled: Campus, tmp_path: Path) -> Campus:
+    """Its copy."""
+    shutil.copytree(settled.folder, tmp_path, dirs_exist_ok=True)
+    return replace(deepcopy(settled), folder=tmp_path)
 
 
 JOB = Campus(Path("/nowhere")).job(stanza(), stanza("altri", "(employeeType=RU)"))
