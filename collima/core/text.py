@@ -9,7 +9,9 @@ import unicodedata
 from collections.abc import Sequence
 
 _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, format (bidi), surrogates, separators
-_LOCAL_PART = re.compile(r"[^\s<>\"'(),;:=|\[\]{}][^\s<>\"(),;:=|\[\]{}]{0,255}@(?=[\w-])")
+_AT = re.compile(r"@(?=[\w-])")
+_BOUND = re.compile(r"[\s<>\"(),;:=|\[\]{}]")  # no local part goes beyond it
+_LOCAL_PART = 256  # characters of it at most
 
 
 def line(text: str, longest: int = 500) -> str:
@@ -27,8 +29,14 @@ def line(text: str, longest: int = 500) -> str:
 
 
 def discreet(text: str) -> str:
-    """The same text, each mail address without its local part: `…@example.org`."""
-    return _LOCAL_PART.sub("…@", text) if "@" in text else text
+    """The same text, each mail address without its local part: `…@example.org`. A megabyte without blanks is no work."""
+    kept, begin = [], 0
+    for at in _AT.finditer(text):
+        before = text[begin : at.start()]
+        local = len(_BOUND.split(before[-_LOCAL_PART:])[-1].lstrip("'"))
+        kept += [before[: len(before) - local], "…@" if local else "@"]
+        begin = at.end()
+    return "".join((*kept, text[begin:]))
 
 
 def few(names: Sequence[str], most: int) -> tuple[str, int]:

@@ -5,6 +5,7 @@ import threading
 from collima.core.text import discreet
 
 HALF = 2**19  # bytes of the beginning that are kept, and of the end
+LAST = 2**12  # bytes among which the last line is looked for
 
 
 class Output:
@@ -38,5 +39,8 @@ class Output:
 
     def last_line(self) -> str:
         """What it said last; "" if nothing."""
-        lines = self.text()[-4_000:].split("\n")
+        with self._lock:
+            tail = bytes(self._tail[-LAST:])
+            end = bytes(self._head[len(tail) - LAST :]) + tail if len(tail) < LAST else tail
+        lines = discreet(end.decode("utf-8", "ignore")).split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -9,7 +9,7 @@ import pytest
 
 from collima.app.service.bell import Bell
 from collima.app.service.child import Child
-from collima.app.service.output import Output
+from collima.app.service.output import HALF, LAST, Output
 
 MEGABYTE = 2**20
 
@@ -170,3 +170,15 @@ def test_what_was_printed_keeps_its_beginning_and_its_end_and_nobodys_address() 
     assert output.text().endswith("\n998 è\n999 è\n")
     assert output.last_line() == "999 è"
     assert Output().last_line() == ""
+
+
+def test_the_last_line_is_looked_for_at_the_end_only() -> None:
+    output = Output()
+    output.add(b"begin\n" + b"x" * 2**20)
+    output.add("\nanna.rossi@unimore.it: perché\n\n".encode())
+    assert output.last_line() == "…@unimore.it: perché"
+    output.add(b" " * LAST)
+    assert output.last_line() == ""
+    output = Output()
+    output.add(b"x" * (HALF - 3) + b"\nnow the end")
+    assert output.last_line() == "now the end"
