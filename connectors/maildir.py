@@ -67,7 +67,7 @@ class Session:
         host = os.uname().nodename.replace("/", "\\057").replace(":", "\\072")
         name = f"{self._clock() // 1_000_000_000}.R{self._token()}P{os.getpid()}.{host}"
         trace = "Return-Path: <>\n" + "".join(f"Delivered-To: {line(address)}\n" for address in to)
-        draft = self._directory / "tmp" / name
+        draft, new = self._directory / "tmp" / name, self._directory / "new"
         try:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(trace.encode("ascii", "replace") + message.as_bytes(policy=_WIRE))
@@ -75,14 +75,17 @@ class Session:
                 os.fsync(file.fileno())
             if handing_over:
                 handing_over()
-            draft.rename(self._directory / "new" / name)
-            _sync(self._directory / "new")
+            draft.rename(new / name)
         except OSError as err:
             draft.unlink(missing_ok=True)
             raise _refused(self._directory, err) from err
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+        try:
+            _sync(new)
+        except OSError as err:  # it is there, as long as the power is
+            raise Undelivered(f"{new}: {err.strerror}", transient=False, left=to, doubt=True) from err
 
 
 def _sync(folder: Path) -> None:

@@ -29,6 +29,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _PATIENCE = Duration(30, "second")
 _CLOSING = 421  # RFC 5321 3.8: the relay closes, whatever was asked
 _LAST_ANSWER = 600  # seconds: RFC 5321 4.5.3.2.6, relays scan what they were handed
+_NOBODY = re.compile(rb"5\.[12]\.")  # RFC 3463: of an address, or of somebody's mailbox
 _ATTEMPTS = 3  # with pauses of 2 and 4 seconds between them
 _WIRE = policy.SMTP.clone(cte_type="7bit")  # no relay is asked whether it takes 8 bits
 
@@ -114,6 +115,7 @@ class Session:
                 transient=err.transient and handing_over is not None,
                 left=err.left,
                 doubt=err.doubt,
+                addressee=err.addressee,
             ) from err
 
     def _retrying(self, content: bytes, left: list[str]) -> None:
@@ -222,7 +224,7 @@ class _Connection:
             answers = {to: self._smtp.rcpt(to) for to in left}
             accepted = [to for to, (code, _) in answers.items() if code // 100 == 2]
             if accepted:
-                self._expect(left, 3, *self._smtp.docmd("DATA"))
+                self._expect_data(left, *self._smtp.docmd("DATA"))
         except OSError as err:
             raise self._translated(err) from err
         if accepted:
@@ -236,6 +238,7 @@ class _Connection:
                 f"{len(left)} of {len(answers)} recipients refused: {_said(code, text)}",
                 transient=bool(later),
                 left=later or left,
+                addressee=all(_NOBODY.match(answers[to][1]) for to in left),
             )
 
     def _hand_over(self, content: bytes, left: Sequence[str]) -> None:
@@ -253,7 +256,8 @@ class _Connection:
                 left=left,
                 doubt=True,
             ) from err
-        self._expect(left, 2, code, text)
+        if code // 100 != 2:  # 421, too: the relay does not have this mail, which may be what it closes for
+            raise self._refused(_said(code, text), transient=code // 100 == 4, left=left)
 
     def _be_patient(self, seconds: int) -> None:
         if self._smtp.sock:
@@ -268,10 +272,10 @@ class _Connection:
     def drop(self) -> None:
         self._smtp.close()
 
-    def _expect(self, left: Sequence[str], kind: int, code: int, text: bytes) -> None:
+    def _expect_data(self, left: Sequence[str], code: int, text: bytes) -> None:
         if code == _CLOSING:
             raise self._unreachable(_said(code, text), transient=True)
-        if code // 100 != kind:
+        if code // 100 != 3:
             raise self._refused(_said(code, text), transient=code // 100 == 4, left=left)
 
     def _translated(self, err: Exception) -> Undelivered:
@@ -284,8 +288,12 @@ class _Connection:
     def _unreachable(self, text: str, *, transient: bool = False) -> Undelivered:
         return Undelivered(f"mail relay {self._where}: {text}", transient=transient, unreachable=True)
 
-    def _refused(self, text: str, *, transient: bool = False, left: Sequence[str], doubt: bool = False) -> Undelivered:
-        return Undelivered(f"mail relay {self._where}: {text}", transient=transient, left=left, doubt=doubt)
+    def _refused(
+        self, text: str, *, transient: bool = False, left: Sequence[str], doubt: bool = False, addressee: bool = False
+    ) -> Undelivered:
+        return Undelivered(
+            f"mail relay {self._where}: {text}", transient=transient, left=left, doubt=doubt, addressee=addressee
+        )
 
 
 def _context(options: Smtp) -> ssl.SSLContext | None:

@@ -26,7 +26,8 @@ BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))  #
 PATIENCE = timedelta(days=5)  # RFC 5321 4.5.4.1
 TURN = timedelta(minutes=1)  # so long one connector is served before the next one's turn
 ROWS = 10  # that are looked up at once: what is more urgent and was added meanwhile waits for no more
-STUBBORN = 5  # mails refused in a row: then it is the relay
+KNOCKS = 48  # times that it was tried in vain, too, before it is too late: a clock set days ahead is no proof
+STUBBORN = 5  # mails refused in a row, and not for their addresses: then it is the relay
 STEP = 0.5  # seconds of sleep between two looks at `stop`
 SOON = 30.0  # seconds that `drain` waits for the next mail
 STORING = 5.0  # seconds between two tries to store that a mail was sent
@@ -113,6 +114,11 @@ class _Turn:
                 return self._all(session, relay)
         except (ConfigError, Undelivered) as err:
             return self._shut(relay, err)
+        except CollimaError:
+            raise
+        except Exception as err:  # a fault of this program: other connectors' mail goes all the same
+            log.exception("mail through %s", self.via)
+            return self._shut(relay, CollimaError(_fault(err)))
 
     def _all(self, session: Mail, relay: Relay) -> datetime | None:
         """Raises Undelivered and ConfigError when the relay cannot be used at all."""
@@ -120,8 +126,8 @@ class _Turn:
         free = relay.next  # when the rate lets the next one go
         while rows := self.journal.outbox.due(self.via, ROWS, bulk=self.bulk):
             for row in rows:
-                free = min(free, self.clock() + spacing)
-                if free > over or not self._wait(free):
+                free, over = min(free, self.clock() + spacing), min(over, self.clock() + TURN)
+                if free > over or not self._wait(free, spacing):
                     return free
                 if self._send(session, row):
                     free = self.clock() + spacing
@@ -136,19 +142,30 @@ class _Turn:
     def _send(self, session: Mail, row: Planned) -> bool:
         """Returns whether the relay has it. Raises Undelivered and ConfigError when that cannot be used at all."""
         outbox = self.journal.outbox
-        message = message_from_string(outbox.message(row), policy=policy.SMTP)
+        handed = False
 
         def handing_over() -> None:
+            nonlocal handed
             if not self.journal.relays.handing_over(row, session.spacing):
                 raise StateError(f"another process sends through {self.via} now", transient=True)
+            handed = True
 
         try:
-            session.send(message, row.to, handing_over)
+            try:
+                session.send(message_from_string(outbox.message(row), policy=policy.SMTP), row.to, handing_over)
+            except CollimaError:
+                raise
+            except Exception as err:  # a fault of this program: other mail goes all the same
+                log.exception("mail %d", row.id)
+                raise Undelivered(_fault(err), transient=True, doubt=handed) from err
         except Undelivered as err:
             if err.unreachable:
+                if handed:  # and not taken, so that it is in no doubt
+                    why, left = str(err), err.left or row.to
+                    self._stored(lambda: outbox.put_off(row, self.clock(), why, left=left, again=row.again))
                 raise
             self._stored(self._refused(row, err))
-            self.refused += 1
+            self.refused += not err.addressee
             if self.refused >= STUBBORN:
                 raise
             return False
@@ -166,7 +183,8 @@ class _Turn:
             return lambda: outbox.put_off(row, now + BACK_OFF[0], str(err), left=left, again=False)
         if err.doubt:
             return lambda: outbox.unknown(row, str(err))
-        if not err.transient or now - row.created > PATIENCE:
+        late = now - row.created > PATIENCE and row.attempts + 1 >= KNOCKS
+        if late or not err.transient:
             return lambda: outbox.failed(row, str(err))
         until = now + back_off(row.attempts + 1)
         return lambda: outbox.put_off(row, until, str(err), left=left, again=row.again)
@@ -177,14 +195,16 @@ class _Turn:
         until = now + back_off(relay.refusals + 1)
         log.warning("mail through %s waits until %s: %s", self.via, f"{until:%H:%M:%S} UTC", err)
         self.journal.relays.refused(relay, until, str(err))
-        if given_up := self.journal.outbox.expire(self.via, now - PATIENCE, str(err)):
+        late = relay.refusals + 1 >= KNOCKS
+        if late and (given_up := self.journal.outbox.expire(self.via, now - PATIENCE, str(err))):
             log.error("%d mails through %s could not be sent for %d days", given_up, self.via, PATIENCE.days)
         return until
 
-    def _wait(self, until: datetime) -> bool:
-        """False: told to stop."""
-        while not self.stop() and (left := (until - self.clock()).total_seconds()) > 0:
+    def _wait(self, until: datetime, most: timedelta) -> bool:
+        """However the clock is set meanwhile, for no longer than `most`. False: told to stop."""
+        while not self.stop() and (left := min(until - self.clock(), most).total_seconds()) > 0:
             self.sleep(min(left, STEP))
+            until = min(until, self.clock() + most)
         return not self.stop()
 
     def _stored(self, store: Callable[[], None]) -> None:
@@ -197,3 +217,8 @@ class _Turn:
                     raise
                 log.warning("what became of a mail cannot be stored yet: %s", err)
                 self.sleep(STORING)
+
+
+def _fault(err: Exception) -> str:
+    """Its text may be about somebody."""
+    return f"a fault of this program: {type(err).__name__}; the log has the rest"

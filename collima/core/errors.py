@@ -51,6 +51,7 @@ class Undelivered(Refused):
 
     `left`: who does not have it: of a transient refusal those for whom trying again may help. `doubt`: the answer was
     lost, so they may have it. `unreachable`: the relay said nothing about this mail, and others would fare alike.
+    `addressee`: it refused nothing but their addresses, and would take others'.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Undelivered(Refused):
         left: Sequence[str] = (),
         doubt: bool = False,
         unreachable: bool = False,
+        addressee: bool = False,
     ) -> None:
         super().__init__(message, transient=transient)
-        self.left, self.doubt, self.unreachable = tuple(left), doubt, unreachable
+        self.left, self.doubt, self.unreachable, self.addressee = tuple(left), doubt, unreachable, addressee
 
 
 class Busy(CollimaError):

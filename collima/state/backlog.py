@@ -33,8 +33,8 @@ def backlog(database: Database, now: datetime) -> Backlog:
         outbox.c.state,
         func.count(),
         func.sum(case((lost, 1), else_=0)),
-        func.min(case((due & outbox.c.again, outbox.c.created))),
-        func.min(case((due & ~outbox.c.again, outbox.c.created))),
+        func.min(case((due & outbox.c.urgent, outbox.c.created))),
+        func.min(case((due & ~outbox.c.urgent, outbox.c.created))),
     ).group_by(outbox.c.state)
     with database.read() as connection:
         rows = connection.execute(wanted).tuples().all()

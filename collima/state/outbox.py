@@ -88,6 +88,7 @@ def _rows(letters: Iterable[Letter], now: int) -> Iterator[Mapping[str, object]]
             "recipients": json.dumps(list(letter.to)),
             "message": letter.message.as_bytes(policy=_WIRE).decode("ascii"),
             "state": "planned",
+            "urgent": letter.again,
             "again": letter.again,
             "created": now,
             "not_before": 0,  # at once, whatever becomes of the clock
@@ -146,14 +147,14 @@ class Outbox:
             return maybe(connection.scalar(waits))
 
     def due(self, via: str, most: int, *, bulk: bool = True) -> tuple[Planned, ...]:
-        """The first that may go out now: those with `again` before (`bulk`) the others; the oldest first."""
+        """The first that may go out now: the urgent ones before (`bulk`) the others; the oldest first."""
         now, found = micros(self.database.now()), list[Planned]()
         with self.database.read() as connection:
-            for again in (True, False) if bulk else (True,):
+            for urgent in (True, False) if bulk else (True,):
                 rows = connection.execute(
                     select(outbox)
                     .with_only_columns(*(c for c in outbox.c if c.name != "message"))
-                    .where(outbox.c.via == via, outbox.c.state == "planned", outbox.c.again.is_(again))
+                    .where(outbox.c.via == via, outbox.c.state == "planned", outbox.c.urgent.is_(urgent))
                     .where(outbox.c.not_before <= now)
                     .order_by(outbox.c.id)
                     .limit(most - len(found))

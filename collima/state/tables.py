@@ -319,6 +319,7 @@ outbox = _table(
     Column("recipients", Long, nullable=False),  # a JSON list of those who do not have it yet
     Column("message", Long, nullable=False),  # "" when its way has ended
     Column("state", String(16), nullable=False),  # planned, sending, sent, failed, unknown
+    Column("urgent", Boolean, nullable=False),  # goes before other mail
     Column("again", Boolean, nullable=False),  # in doubt it is sent once more, with the same Message-ID
     Column("created", BigInteger, nullable=False),
     Column("not_before", BigInteger, nullable=False),
@@ -326,7 +327,7 @@ outbox = _table(
     Column("error", Text, nullable=False),
     Column("ended", BigInteger),  # when it was sent, or given up
     UniqueConstraint("message_id"),
-    Index(None, "via", "state", "again"),
+    Index(None, "via", "state", "urgent"),
     Index(None, "state", "ended"),
 )
 

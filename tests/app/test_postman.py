@@ -6,12 +6,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import policy
 from pathlib import Path
 
 import pytest
 
+from collima.app import config as configuration
 from collima.app import postman
 from collima.state import SqlJournal
 from collima.state import outbox as store
@@ -122,16 +123,43 @@ def test_a_relay_that_is_down_for_a_night_is_asked_less_and_less_often_and_gets_
         assert journal.relays.troubled() == ()
 
 
+def knock(office: Post, journal: SqlJournal, times: int) -> None:
+    for _ in range(times):
+        office.deliver(journal)
+        office.clock.later(minutes=15)
+
+
+def test_a_clock_that_is_set_six_days_ahead_while_the_relay_is_down_loses_no_mail(tmp_path: Path) -> None:
+    with relay(tmp_path) as server:
+        mail = smtp(server)
+    with post(tmp_path, mail) as office:
+        journal = office.open()
+        journal.outbox.add([letter("a"), letter("b")])
+        office.deliver(journal)
+        office.clock.later(days=6)
+        knock(office, journal, 4)
+        assert states(journal) == "planned planned"
+        with relay(tmp_path) as server:
+            office.config = written(tmp_path, smtp(server))
+            server.answers["DATA"] = ["451 4.3.0 busy"]
+            office.deliver(journal)
+            office.clock.later(minutes=1)
+            assert office.deliver(journal) is None
+        assert arrived(server) == {"a": 1, "b": 1}
+
+
 def test_after_five_days_a_mail_fails_and_a_new_one_waits(tmp_path: Path) -> None:
     with relay(tmp_path) as server:
         mail = smtp(server)
     with post(tmp_path, mail) as office:
         journal = office.open()
         journal.outbox.add([letter("old")])
-        office.clock.later(days=4, hours=23)
+        knock(office, journal, postman.KNOCKS)
+        office.clock.later(days=4)
         office.deliver(journal)
+        assert states(journal) == "planned"
         journal.outbox.add([letter("new")])
-        office.clock.later(hours=2)
+        office.clock.later(days=1)
         office.deliver(journal)
         assert states(journal) == "failed planned"
         standing = journal.outbox.standing(office.clock.now - timedelta(days=1))
@@ -182,6 +210,97 @@ def test_a_relay_that_wants_a_login_loses_no_mail(office: Post, journal: SqlJour
         office.clock.later(minutes=2)
         office.deliver(journal)
     assert (len(server.mails), states(journal)) == (9, " ".join(["sent"] * 9))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_relay_that_closes_in_place_of_taking_a_mail_does_not_have_it_and_gets_it_later(
+    office: Post, journal: SqlJournal, server: Relay, kept: bool
+) -> None:
+    server.answers["DATA"] = [*["250 OK"] * kept, "421 4.3.2 shutting down"]
+    journal.outbox.add(letter(str(n), again=False) for n in range(3))
+    assert office.deliver(journal) == office.clock.now + MINUTE
+    assert states(journal) == ("sent planned sent" if kept else "planned sent sent")
+    office.clock.later(minutes=1)
+    assert office.deliver(journal) is None
+    assert arrived(server) == {"0": 1, "1": 1, "2": 1}
+
+
+def test_what_a_maildir_has_no_room_for_is_written_when_it_has(tmp_path: Path) -> None:
+    with post(tmp_path, f"{{kind: maildir, directory: {tmp_path}/mail}}") as office:
+        journal = office.open()
+        journal.outbox.add([letter("a", again=False), letter("b", again=False)])
+        new = tmp_path / "mail" / "new"
+
+        def clock() -> datetime:
+            if new.is_dir():
+                new.rmdir()
+            return office.clock()
+
+        postman.deliver(office.config, journal, clock=clock, sleep=office.clock.sleep)
+        assert states(journal) == "planned planned"
+        office.clock.later(minutes=1)
+        assert office.deliver(journal) is None
+        assert (states(journal), len(list(new.iterdir()))) == ("sent sent", 2)
+
+
+def test_many_addresses_that_are_no_more_leave_the_relay_open(office: Post, journal: SqlJournal, server: Relay) -> None:
+    server.answers["RCPT"] = ["550 5.1.1 no such user"] * 8
+    journal.outbox.add(letter(str(n), again=False) for n in range(9))
+    assert office.deliver(journal) is None
+    assert states(journal) == "failed " * 8 + "sent"
+    assert journal.relays.troubled() == ()
+
+
+def test_a_relay_that_refuses_all_for_good_gets_no_more_after_a_few(
+    office: Post, journal: SqlJournal, server: Relay
+) -> None:
+    server.answers["RCPT"] = ["554 5.7.1 Relay access denied"] * 8
+    journal.outbox.add(letter(str(n), again=False) for n in range(9))
+    assert office.deliver(journal) == office.clock.now + MINUTE
+    assert states(journal) == "failed " * 5 + "planned " * 3 + "planned"
+
+
+def spoilt(journal: SqlJournal, number: int, **values: str) -> None:
+    with journal.database.write() as connection:
+        connection.execute(outbox.update().where(outbox.c.id == number).values(**values))
+
+
+def test_a_mail_that_is_a_fault_of_the_program_keeps_no_other_mail(
+    office: Post, journal: SqlJournal, server: Relay
+) -> None:
+    journal.outbox.add([letter("a"), letter("b")])
+    spoilt(journal, 1, message="From: x\n\n€")  # no charset says what this is
+    assert office.deliver(journal) == office.clock.now + MINUTE
+    assert states(journal) == "planned sent"
+    assert "fault of this program" in rows(journal)[0][1]
+
+
+def test_a_row_that_cannot_be_read_stops_its_connector_alone(tmp_path: Path, server: Relay) -> None:
+    with post(tmp_path, smtp(server)) as office:
+        text = office.config.path.read_text()
+        office.config.path.write_text(
+            text.replace("  mail: ", f"  box: {{kind: maildir, directory: {tmp_path}/m}}\n  mail: ")
+        )
+        office.config = configuration.load(office.config.path)
+        journal = office.open()
+        journal.outbox.add([letter("a", via="box"), letter("b")])
+        spoilt(journal, 1, recipients="[")
+        assert office.deliver(journal) == office.clock.now + MINUTE
+        assert states(journal) == "planned sent"
+        assert journal.relays.troubled()[0].error == "a fault of this program: JSONDecodeError; the log has the rest"
+
+
+def test_an_alert_in_doubt_is_sent_again_before_a_heap_of_notices(
+    office: Post, journal: SqlJournal, server: Relay
+) -> None:
+    server.answers["DATA"] = [DROP]
+    journal.outbox.add([letter("alert")])
+    office.deliver(journal)
+    journal.outbox.add(letter(str(n), again=False) for n in range(3))
+    office.clock.later(minutes=1)
+    office.deliver(journal, bulk=False)
+    assert arrived(server) == {"alert": 2}
+    assert states(journal) == "sent planned planned planned"
 
 
 def test_a_mail_that_is_refused_for_good_fails_and_is_told(office: Post, journal: SqlJournal, server: Relay) -> None:
@@ -270,6 +389,21 @@ def test_a_clock_that_is_set_back_holds_up_no_mail(office: Post, journal: SqlJou
     office.clock.later(hours=-1)
     office.deliver(journal)
     assert arrived(server) == {"a": 1}
+
+
+def test_a_clock_that_is_set_back_while_a_sender_waits_holds_up_no_mail(tmp_path: Path, server: Relay) -> None:
+    with post(tmp_path, smtp(server, ", rate: 6 per minute")) as office:
+        journal = office.open()
+        journal.outbox.add(letter(str(n), again=False) for n in range(3))
+
+        def sleep(seconds: float) -> None:
+            office.clock.sleep(seconds)
+            if len(office.clock.slept) == 3:
+                office.clock.later(hours=-1)
+
+        assert postman.deliver(office.config, journal, clock=office.clock, sleep=sleep) is None
+        assert len(server.mails) == 3
+        assert sum(office.clock.slept) < 30
 
 
 def test_a_sender_that_is_told_to_stop_stops_between_two_mails(

@@ -105,6 +105,7 @@ class Watched:
                     recipients="[]",
                     message="",
                     state=state,
+                    urgent=again,
                     again=again,
                     created=micros(self.now),
                     not_before=micros(not_before or self.now),

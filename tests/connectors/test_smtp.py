@@ -357,6 +357,27 @@ def test_a_connection_that_the_relay_closed_meanwhile_is_made_anew_at_once(serve
     assert (len(server.mails), clock.slept) == (2, [])
 
 
+def test_a_mail_in_whose_place_the_relay_closed_is_refused_for_now_and_not_handed_over_again(
+    server: Relay, clock: Clock
+) -> None:
+    calls: list[int] = []
+    with to(server).open(clock, clock.sleep) as session:
+        session.send(message(), TO, lambda: None)
+        server.answers["DATA"] = ["421 4.3.2 shutting down"]
+        with pytest.raises(Undelivered, match="421") as caught:
+            session.send(message(), TO, lambda: calls.append(1))
+    assert (caught.value.transient, caught.value.doubt, caught.value.unreachable) == (True, False, False)
+    assert (calls, len(server.mails)) == ([1], 1)
+
+
+def test_addresses_that_are_refused_are_told_apart_from_a_relay_that_refuses_us(server: Relay, clock: Clock) -> None:
+    for answer, addressee in (("550 5.1.1 no such user", True), ("554 5.7.1 Relay access denied", False)):
+        server.answers["RCPT"] = [answer]
+        with pytest.raises(Undelivered) as caught:
+            handed(server, clock, [])
+        assert caught.value.addressee is addressee
+
+
 def test_who_has_a_mail_and_who_may_get_it_later_is_told_apart(server: Relay, clock: Clock) -> None:
     server.answers["RCPT"] = ["250 OK", "450 4.2.0 greylisted", "550 5.1.1 no such user"]
     with pytest.raises(Undelivered, match="2 of 3 recipients refused") as caught:

@@ -109,6 +109,7 @@ def upgrade() -> None:
         sa.Column("recipients", LONG, nullable=False),
         sa.Column("message", LONG, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("urgent", sa.Boolean(), nullable=False),
         sa.Column("again", sa.Boolean(), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
@@ -120,7 +121,7 @@ def upgrade() -> None:
         **MARIADB,
     )
     op.create_index(op.f("ix_outbox_state_ended"), "outbox", ["state", "ended"])
-    op.create_index(op.f("ix_outbox_via_state_again"), "outbox", ["via", "state", "again"])
+    op.create_index(op.f("ix_outbox_via_state_urgent"), "outbox", ["via", "state", "urgent"])
     op.create_table(
         "relays",
         sa.Column("via", sa.String(100), nullable=False),
