@@ -39,7 +39,7 @@ def explain(
 
 def _one(judge: Judge, account: Account, held: Collection[Key], waiting: Collection[Key]) -> Explained:
     holders = judge.census.whose.get(account.id, ())
-    since = holders[0].since if len(holders) == 1 and holders[0].ends else None
+    since = holders[0].since if len(holders) == 1 and account.id in holders[0].ending else None
     last = later(since, judge.options.expires_after) if since else None
     verb, told = _due(replace(judge, accounts={account.id: account}).judge())
     key = Key(ACCOUNTS, verb, account.address)
@@ -61,4 +61,4 @@ def _due(found: Judgement) -> tuple[str, str]:
 
 
 def _quiet(last: date | None) -> str:
-    return "nothing is due today" if last else "`who` is true of no entry of this person"
+    return "nothing is due today" if last else "no entry in `who` names it"

@@ -95,7 +95,7 @@ class Judge:
             holders = self.census.whose.get(known, ())
             if not holders:
                 self._nobodys(account, found)
-            elif any(holder.ends for holder in holders):
+            elif any(known in holder.ending for holder in holders):
                 if len(holders) > 1:
                     found.counts["shared-account"] += 1
                 else:
@@ -116,7 +116,7 @@ class Judge:
             found.counts["left-closed"] += 1
 
     def _one(self, account: Account, holder: Holder, found: Judgement, *, excepted: bool) -> None:
-        """An account of one person, who is in `who`."""
+        """An account of one person, named by an entry in `who`."""
         if holder.back or excepted:
             self._spared(account, holder, found, excepted=excepted)
         elif not holder.known:

@@ -20,10 +20,11 @@ class Holder:
 
     digests: frozenset[str]  # of what makes entries one person; (): an entry without
     ends: bool  # an entry is in `who`
+    ending: frozenset[Id]  # the accounts that such an entry names: no other account of this person ends
     back: bool  # an entry is in `unless`
     since: date | None  # the latest; None: see `fault`
     fault: Fault | None
-    accounts: frozenset[Id]
+    accounts: frozenset[Id]  # that any entry names
     others: tuple[Address, ...] = ()  # of `notify-also`
     language: str = ""
 
@@ -66,14 +67,15 @@ def census(options: Options, people: People, accounts: Mapping[Id, Account], now
     holders: list[Holder] = []
     newest: date | None = None
     for digests, entries in _persons(people.values(options.person)):
-        ends = any(who >> at & 1 for at in entries)
+        ends = [at for at in entries if who >> at & 1]
         found = since([text for at in entries for text in dated[at]], now, zone)
         if ends and found.day:
             newest = max(newest or found.day, found.day)
         holders.append(
             Holder(
                 digests=digests,
-                ends=ends,
+                ends=bool(ends),
+                ending=frozenset().union(*(mine[at] for at in ends)),
                 back=any(unless >> at & 1 for at in entries),
                 since=found.day,
                 fault=found.fault,

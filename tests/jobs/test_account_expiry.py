@@ -163,7 +163,7 @@ def test_who_came_back_is_never_touched_by_whatever_entry_and_account(alumni: Al
     alumni.people(entry(1, ended(9), person="CF:X"), entry(77, None, person="CF:X", **how), entry(2, ended(9)))
     result = alumni.plan()
     assert planned(result) == {"notify": ["2"]}
-    assert codes(result)["came-back"] == "2 accounts are spared: their owners came back (`unless`)"
+    assert codes(result)["came-back"] == "1 accounts are spared: their owners came back (`unless`)"
 
 
 def test_entries_with_any_key_in_common_are_one_person(alumni: Alumni) -> None:
@@ -181,6 +181,16 @@ def test_all_accounts_of_a_person_end_together(alumni: Alumni) -> None:
         entry(1, ended(9), person="CF:X"), entry(2, None, person="CF:X"), entry(3, ended(9), mail=f"3@{DOMAIN}")
     )
     assert planned(alumni.plan()) == {"notify": ["1", "2", "3"]}
+
+
+def test_an_account_that_no_entry_in_who_names_is_another_matter(alumni: Alumni) -> None:
+    """A person who is alumnus and works here keeps the account of the work, whatever `unless` says."""
+    staff = entry("p.rossi", None, person="CF:X", status="staff", mail="p.rossi@unimore.it")
+    alumni.people(entry(1, ended(9), person="CF:X"), staff)
+    noticed(alumni)
+    assert applied(alumni.run()) == {"suspend": 1}
+    assert alumni.target.state("p.rossi@unimore.it") == "active"
+    assert alumni.run().state == "in-sync"
 
 
 def test_who_comes_back_is_reactivated_if_a_run_had_suspended_them(alumni: Alumni) -> None:
@@ -534,7 +544,7 @@ def test_options_that_do_not_fit_are_told_with_their_place(
         ([entry(1, ended(-400))], "", "nothing is due today"),
         ([entry(1, ended(-5))], "notify", "7 days before its last day, 2026-11-29"),
         ([entry(1, None)], "", "accounts are left alone: their owners have no date"),
-        ([entry(1, ended(9), status="active")], "", "`who` is true of no entry of this person"),
+        ([entry(1, ended(9), status="active")], "", "no entry in `who` names it"),
         (
             [entry(1, ended(9)), entry(2, None, person="urn:schac:personalUniqueID:it:CF:1", status="active")],
             "",
