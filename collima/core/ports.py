@@ -170,8 +170,9 @@ class Adoptable(Protocol):
     def backup(self, names: Collection[str]) -> Step:
         """How to save today's lists before anything is touched."""
 
-    def handover(self, name: str, standing: Standing, wanted: frozenset[Id]) -> Sequence[Step]:
-        """Pure. The order in which a roster is handed over so that nobody is lost on the way."""
+    def handover(self, name: str, standing: Standing, wanted: frozenset[Id], guests: frozenset[Id]) -> Sequence[Step]:
+        """Pure. The order in which a roster is handed over so that nobody is lost on the way. `guests`: who came by
+        hand with an address that is not of our own domains; no line takes them out."""
 
     def ending(self, name: str, *, close: bool) -> Sequence[Step]:
         """Pure. What a person does at the target when a roster is retired: closed there, or kept without our source."""

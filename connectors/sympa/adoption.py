@@ -44,16 +44,19 @@ class Adoption:
         return {name: _standing(known) for name, known in self.known(names).items()}
 
     def backup(self: _Session, names: Collection[str]) -> Step:
+        now = '"$(date +%F-%H%M%S)"'  # a second backup does not replace the first
         return Step(
             f"Save members, opt-outs and configurations as they are: of all lists, these {len(names)} among them.",
             (
                 f"{_client(self, 'mariadb-dump --single-transaction')} subscriber_table exclusion_table "
-                '| gzip > sympa-members-"$(date +%F)".sql.gz',
-                f'(cd {shlex.quote(self.lists)} && tar -cz */config) > sympa-configurations-"$(date +%F)".tar.gz',
+                f"| gzip > sympa-members-{now}.sql.gz",
+                f'(cd {shlex.quote(self.lists)} && tar -cz */config) > sympa-configurations-{now}.tar.gz',
             ),
         )
 
-    def handover(self: _Session, name: str, standing: Standing, wanted: frozenset[Id]) -> Sequence[Step]:
+    def handover(
+        self: _Session, name: str, standing: Standing, wanted: frozenset[Id], guests: frozenset[Id]
+    ) -> Sequence[Step]:
         file = f"{self.include_dir}/{name}"
         if standing.missing:
             return (
@@ -65,8 +68,9 @@ class Adoption:
         included = standing.ours.union(*(standing.others or {}).values())
         if both := standing.manual & (standing.ours if not steps else wanted - standing.opted_out):
             steps.append(_ours_alone(self, name, len(both)))
-        if strangers := sorted(filter(str.isprintable, standing.manual - wanted - included)):
-            steps.append(_by_hand(self, name, strangers))
+        strangers = frozenset(filter(str.isprintable, standing.manual - wanted - included))
+        if people := sorted(strangers - guests):
+            steps.append(_by_hand(self, name, people, len(strangers & guests)))
         return tuple(steps)
 
     def ending(self: _Session, name: str, *, close: bool) -> Sequence[Step]:
@@ -83,6 +87,7 @@ class Adoption:
                 told,
                 (
                     f"{_update(self, name, 'subscribed_subscriber = 1', 'COALESCE(subscribed_subscriber, 0) <> 1')} &&",
+                    f"{_saved(self, name)} &&",
                     f"{_without(self, name, file)} &&",
                     f"sympa include {list_} &&",
                     f"rm -f {shlex.quote(file)}",
@@ -99,8 +104,8 @@ class Adoption:
                 (
                     f"cp -p {shlex.quote(before)} {shlex.quote(after)} &&",
                     f"sympa move {old}@{self.robot} {new}@{self.robot} &&",
-                    f"OLD={shlex.quote(before)} NEW={shlex.quote(after)} "
-                    f"perl -i.before-collima -pe '{edit}' {_config(self, new)} &&",
+                    f"{_saved(self, new)} &&",
+                    f"OLD={shlex.quote(before)} NEW={shlex.quote(after)} perl -i -pe '{edit}' {_config(self, new)} &&",
                     f"sympa include {new}@{self.robot} &&",
                     f"rm -f {shlex.quote(before)}",
                 ),
@@ -148,7 +153,8 @@ def _source(session: _Session, name: str, standing: Standing, least: int) -> lis
             "it. Whom neither the file names nor a hand added leaves the list now.",
             (
                 f'[ "$(grep -c @ {quoted})" -ge {least} ] &&',
-                f"F={quoted} perl -00 -i.before-collima -pe '{edit}' {_config(session, name)} &&",
+                f"{_saved(session, name)} &&",
+                f"F={quoted} perl -00 -i -pe '{edit}' {_config(session, name)} &&",
                 f"sympa include {name}@{session.robot}",
             ),
         ),
@@ -166,13 +172,14 @@ def _ours_alone(session: _Session, name: str, count: int) -> Step:
     )
 
 
-def _by_hand(session: _Session, name: str, strangers: Sequence[Id]) -> Step:
+def _by_hand(session: _Session, name: str, people: Sequence[Id], guests: int) -> Step:
     told = (
-        f"{len(strangers)} came by hand, and no stanza wants them. Guests stay as they are: leave them out here. The "
-        "others would stay for ever: this lets them go, with no mail and no opt-out, for no source names them."
+        f"{len(people)} with an address of ours came by hand, and no stanza wants them. They would stay for ever: this "
+        "lets them go, with no mail and no opt-out, for no source names them. Leave out who is to stay."
+        + (f" {guests} more are guests, with other addresses: they stay as they are." if guests else "")
     )
-    people = " ".join(map(shlex.quote, strangers))
-    return Step(told, (f"printf '%s\\n' {people} | sympa del --quiet {name}@{session.robot}",))
+    quoted = " ".join(map(shlex.quote, people))
+    return Step(told, (f"printf '%s\\n' {quoted} | sympa del --quiet {name}@{session.robot}",))
 
 
 def _update(session: _Session, name: str, values: str, when: str) -> str:
@@ -185,7 +192,14 @@ def _update(session: _Session, name: str, values: str, when: str) -> str:
 
 def _without(session: _Session, name: str, file: str) -> str:
     edit = r'$_ = "" if /\A(?:\s*#.*\n)*\s*include_file\s+\Q$ENV{F}\E\s*\Z/'
-    return f"F={shlex.quote(file)} perl -00 -i.before-collima -pe '{edit}' {_config(session, name)}"
+    return f"F={shlex.quote(file)} perl -00 -i -pe '{edit}' {_config(session, name)}"
+
+
+def _saved(session: _Session, name: str) -> str:
+    """The configuration as it was before the first of our edits, and not as a second one found it. `cp -n` fails in
+    some releases when the copy is there."""
+    saved = shlex.quote(f"{session.lists}/{name}/config.before-collima")
+    return f"{{ [ -e {saved} ] || cp -p {_config(session, name)} {saved}; }}"
 
 
 def _config(session: _Session, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -132,6 +132,3 @@ def _findings(known: Known, config: Configuration) -> list[tuple[Level, str, str
 
 def _ids(addresses: Collection[str]) -> frozenset[Id]:
     return cast(frozenset[Id], frozenset(addresses))  # an Id is its address
-
-
-Lists = Mapping[str, Known]

@@ -7,6 +7,7 @@ from datetime import datetime
 from collima.core.errors import blaming
 from collima.core.ports import Adoptable, Id, Roster, Rosters, Standing, Step
 from jobs.roster_sync.expand import Wish
+from jobs.roster_sync.members import of_ours
 from jobs.roster_sync.sync import Seen, Sync
 
 Addresses = tuple[str, ...]
@@ -72,7 +73,8 @@ def adopt(sync: Sync, seen: Seen, now: datetime) -> Adoption:
         elif standing.missing and name in before and not standings[before[name]].missing:
             steps = session.renaming(before[name], name)
         else:
-            steps = session.handover(name, standing, sync.wanted(wish, seen, now).members)
+            guests = {m for m in standing.manual if not of_ours(seen.rosters.address(m), sync.options)}
+            steps = session.handover(name, standing, sync.wanted(wish, seen, now).members, frozenset(guests))
         return _adopted(sync, seen, wish, standing, steps, now)
 
     return Adoption([one(wish) for wish in wishes], session.backup(names))

@@ -70,7 +70,7 @@ def wanted(
         if member not in members:
             because[member] = f"also: {line.why}" if line.why else "also"
         members.add(member)
-        inactive += member not in population.people and _of_ours(line.address, job)
+        inactive += member not in population.people and of_ours(line.address, job)
     excepted, lapsed = counting(stanza.except_, today)
     out = _meant(excepted, roster, population, identify)
     members -= out | apart
@@ -80,7 +80,7 @@ def wanted(
     members -= refused
 
     by_hand = roster.manual - members
-    left = {member for member in by_hand if _of_ours(address(member), job) and member not in population.people}
+    left = {member for member in by_hand if of_ours(address(member), job) and member not in population.people}
 
     def tell(count: int, code: str, told: str, level: Level = "warning") -> None:
         if count:
@@ -108,7 +108,7 @@ def _meant(
     return found.union(*(population.ids[person] for member in found for person in population.people.get(member, ())))
 
 
-def _of_ours(address: str, job: Options) -> bool:
+def of_ours(address: str, job: Options) -> bool:
     return address.rpartition("@")[2] in job.own_domains
 
 

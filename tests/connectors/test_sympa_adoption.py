@@ -19,6 +19,7 @@ ADA, BICE, CARLA, DALIA, ELSA, FLORA, GILDA = (
     Id(f"{name}@unimore.it") for name in ("ada", "bice", "carla", "dalia", "elsa", "flora", "gilda")
 )
 GUEST = Id("o'brien@example.org")
+GUESTS = frozenset({GUEST})
 
 
 @contextmanager
@@ -116,7 +117,7 @@ def test_a_list_is_handed_over_file_first_then_source_then_the_manual_rows_and_n
 ) -> None:
     with session(before) as opened:
         standing = opened.standing(["docenti"])["docenti"]
-        steps = opened.handover("docenti", standing, WANTED)
+        steps = opened.handover("docenti", standing, WANTED, GUESTS)
         file, source, *_ = steps
         write(opened, WANTED)
         assert before.members("docenti") == {ADA, BICE, CARLA, DALIA, ELSA, FLORA, GUEST}
@@ -139,33 +140,36 @@ def test_a_list_is_handed_over_file_first_then_source_then_the_manual_rows_and_n
         owner = (before.lists / "docenti" / "config").stat().st_uid
         assert owner == (before.lists / "docenti").stat().st_uid
 
-        manual, strangers = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED)
+        manual, strangers = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED, GUESTS)
         assert [manual, strangers] == list(steps[2:])  # half way, only what is left is told
+        assert "1 with an address of ours came by hand" in strangers.told
+        assert "1 more are guests" in strangers.told
         typed(before, manual.lines, folder=tmp_path)
         assert rows(before, "docenti") == {
             **dict.fromkeys(WANTED, (False, True)),
             **dict.fromkeys((FLORA, GUEST), (True, False)),
         }
         typed(before, strangers.lines, folder=tmp_path)
-        assert before.members("docenti") == WANTED
+        assert before.members("docenti") == WANTED | GUESTS
         assert excluded(before, "docenti") == {GILDA}
         digests = before.query("SELECT user_subscriber FROM subscriber_table WHERE reception_subscriber = 'digest'")
         assert {row[0] for row in digests} == {ADA, ELSA}
-        assert opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED) == ()
+        assert opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED, GUESTS) == ()
         roster = opened.read(["docenti"])["docenti"]
-        assert (roster.members, roster.manual, roster.findings) == (WANTED, frozenset(), ())
+        assert (roster.members, roster.manual, roster.findings) == (WANTED, GUESTS, ())
 
         typed(before, *(step.lines for step in steps), folder=tmp_path, check=False)  # twice does no harm
-        assert rows(before, "docenti") == dict.fromkeys(WANTED, (False, True))
+        assert rows(before, "docenti") == {**dict.fromkeys(WANTED, (False, True)), GUEST: (True, False)}
+        assert "very-secret" in (before.lists / "docenti" / "config.before-collima").read_text()
         leaves = list(opened.apply([Edit("docenti", frozenset(), frozenset({ELSA}))]))
     assert [settled.error for settled in leaves] == [""]
-    assert before.members("docenti") == WANTED - {ELSA}  # who came by hand once, goes
+    assert before.members("docenti") == (WANTED - {ELSA}) | GUESTS  # who came by hand once, goes
     assert not list((before.folder / "mail").iterdir())
 
 
 def test_the_source_is_not_changed_before_the_file_is_whole(before: Sympa, tmp_path: Path) -> None:
     with session(before) as opened:
-        _, source, *_ = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED)
+        _, source, *_ = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED, GUESTS)
     members, config = before.members("docenti"), (before.lists / "docenti" / "config").read_text()
     (before.include_dir / "docenti").write_text(f"{ADA}\n{BICE}\n")
     typed(before, source.lines, folder=tmp_path, check=False)
@@ -189,7 +193,7 @@ def test_the_rows_are_as_sympa_makes_them_and_why_it_is_not_sympa_del(sympa_here
 
 def test_somebody_unwanted_who_came_by_hand_is_not_deleted_while_a_source_names_them(before: Sympa) -> None:
     with session(before) as opened:
-        steps = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED - {ADA})
+        steps = opened.handover("docenti", opened.standing(["docenti"])["docenti"], WANTED - {ADA}, GUESTS)
     assert not any(str(ADA) in line for step in steps for line in step.lines)
 
 
@@ -206,6 +210,16 @@ def test_the_backup_brings_members_opt_outs_and_configurations_back(before: Symp
     restore = (f"zcat {members} | mariadb sympa", f"tar -xzf {configurations} -C {before.lists}")
     typed(before, restore, folder=tmp_path)
     assert (rows(before, "docenti"), excluded(before, "docenti"), config.read_text()) == (before_, gone, text)
+
+
+def test_a_second_backup_leaves_the_first_alone(before: Sympa, tmp_path: Path) -> None:
+    with session(before) as opened:
+        lines = opened.backup(["docenti"]).lines
+    typed(before, lines, folder=tmp_path)
+    first = {file: file.read_bytes() for file in tmp_path.glob("sympa-*")}
+    typed(before, ("sleep 1", *lines), folder=tmp_path)
+    assert len(list(tmp_path.glob("sympa-*"))) == 2 * len(first) == 4
+    assert {file: file.read_bytes() for file in first} == first
 
 
 def test_a_closed_list_comes_back_with_its_members(sympa_here: Sympa, tmp_path: Path) -> None:
