@@ -50,7 +50,7 @@ class Adoption:
             (
                 f"{_client(self, 'mariadb-dump --single-transaction')} subscriber_table exclusion_table "
                 f"| gzip > sympa-members-{now}.sql.gz",
-                f'(cd {shlex.quote(self.lists)} && tar -cz */config) > sympa-configurations-{now}.tar.gz',
+                f"(cd {shlex.quote(self.lists)} && tar -cz */config) > sympa-configurations-{now}.tar.gz",
             ),
         )
 

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from collima.app.config import Invalid, load
+from collima.app.kinds import KINDS, Kinds
 from tests.app.config_samples import SAMPLES
 
 FILES = sorted((Path(__file__).parent / "config").glob("*.yaml"))
 
 
-def faults_of(path: Path) -> list[str]:
+def faults_of(path: Path, kinds: Kinds = SAMPLES) -> list[str]:
     with pytest.raises(Invalid) as caught:
-        load(path, SAMPLES)
+        load(path, kinds)
     return str(caught.value).split("\n")
 
 
@@ -110,6 +111,28 @@ def test_checks_between_options_end_at_one_that_cannot_be_read(tmp_path: Path) -
         "jobs.lists.rosters: expected a mapping of keys and values, found a number",
         "jobs.lists.renamed: expected a mapping of keys and values, found a list",
     ]
+
+
+SYMPA = "{{kind: sympa, robot: {}, include-dir: {}, database: 'mysql+pymysql://u@db/sympa'{}}}"
+
+
+@pytest.mark.parametrize(
+    ("other", "fault"),
+    [
+        (SYMPA.format("other.example.org", "/srv/../srv/lists", ""), ".include-dir"),
+        ("{kind: list-files, directory: /srv/lists}", ".directory"),
+        (SYMPA.format("other.example.org", "/srv/other", ""), ""),
+        (SYMPA.format("lists.example.org", "/srv/lists", ", host: a@other"), ""),
+        (SYMPA.format("lists.example.org", "/srv/far", ", host: b@far"), ".include-dir"),
+    ],
+)
+def test_two_connectors_that_write_into_one_place_are_a_fault(tmp_path: Path, other: str, fault: str) -> None:
+    path = tmp_path / "schedules.yaml"
+    first = SYMPA.format("lists.example.org", "/srv/lists", "")
+    far = SYMPA.format("lists.example.org", "/srv/far", ", host: a@far")
+    path.write_text(f"version: 1\njobs: {{}}\nconnectors:\n  first: {first}\n  far: {far}\n  other: {other}\n")
+    told = [text for text in faults_of(path, KINDS) if "is the folder of the connector" in text]
+    assert [text.split(": ")[1] for text in told] == ([f"connectors.other{fault}"] if fault else [])
 
 
 def test_odd_keys_are_shown_on_one_line(tmp_path: Path) -> None:

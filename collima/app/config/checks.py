@@ -64,14 +64,17 @@ def _uses(cls: Any) -> tuple[tuple[str, str, Any], ...]:
 
 def places(sheet: Sheet, connectors: Mapping[str, Any]) -> None:
     """No two connectors hold their rosters in one folder: each would undo what the other does."""
-    first: dict[Path, str] = {}
+    first: dict[tuple[str, Path], str] = {}
     for name, options in connectors.items():
-        if "rosters" in getattr(options, "offers", ()) and hasattr(options, "directory"):
-            folder = options.directory.resolve()
-            if folder in first:
-                steps = ("connectors", name, "directory")
-                sheet.fault(steps, f"is the folder of the connector {first[folder]}, too: use that one for both")
-            first.setdefault(folder, name)
+        key = next((key for key in ("directory", "include_dir") if hasattr(options, key)), "")
+        if not key or "rosters" not in options.offers:
+            continue
+        folder, host = getattr(options, key), getattr(options, "host", "").rpartition("@")[2]
+        place = (host, folder if host else folder.resolve())
+        if place in first:
+            steps = ("connectors", name, option(key))
+            sheet.fault(steps, f"is the folder of the connector {first[place]}, too: use that one for both")
+        first.setdefault(place, name)
 
 
 def waits(sheet: Sheet) -> None:
