@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from collima.app.config import Config, Job
-from collima.app.service.child import Why
+from collima.app.service.child import GRACE, Why
 from collima.app.service.lives import Lives
 from collima.app.service.loaded import Loaded
 from collima.app.service.outcome import AGAIN, CODES, Exit, after
@@ -22,7 +22,7 @@ from collima.state.slots import SlotRow, SlotRun
 
 log = logging.getLogger(__name__)
 
-STORED = timedelta(seconds=10)  # between two times that the log of a run is stored while it goes on
+STORED = 60.0  # seconds between two times that the log of a run is stored while it goes on
 
 Key = tuple[str, datetime]
 
@@ -49,7 +49,7 @@ class Running:
     started: datetime
     run: str = ""  # its id, once it has one
     stored: int = 0  # bytes of its output that were there when its log was stored
-    at: datetime | None = None
+    at: float | None = None  # when that was, by the steady clock
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Runs:
     pings: Pings | None = None
     running: dict[Key, Running] = field(default_factory=dict)
     watched: int = 0  # runs of dead services that go on here
-    _limited: set[str] = field(default_factory=set)  # runs of dead services that were told to end
+    _limited: dict[str, float] = field(default_factory=dict)  # runs of others that were told to end: when, steady
 
     def start(self, slots: Sequence[SlotRow], loaded: Loaded, now: datetime) -> int:
         """Starts those for which no other service was faster. Returns how many that were."""
@@ -85,51 +85,53 @@ class Runs:
         if self.pings:
             self.pings.started(slot.job)
 
-    def reap(self, config: Config, now: datetime) -> bool:
-        """Settles what is over. Returns whether there was anything."""
+    def reap(self, config: Config, now: datetime) -> None:
+        """Settles what is over."""
         over = [one for one in self.running.values() if one.process.code is not None]
         if not over:
-            return False
+            return
         found = self.journal.slots.runs([one.slot.key for one in over])
         for one in over:
             process, key = one.process, one.slot.key
             end = Exit(process.pid, process.code or 0, process.why, process.output.last_line())
             self._settle(one.slot, config, found.get(key), end, now, one)
             del self.running[key]
-        return True
 
-    def watch(self, slots: Collection[SlotRow], config: Config, orphaned: Callable[[str], bool], now: datetime) -> bool:
+    def watch(self, slots: Collection[SlotRow], config: Config, orphaned: Callable[[str], bool], now: datetime) -> None:
         """Looks at runs that others started: one of a dead service is ours from now on; a dead one is settled.
 
-        Returns whether one was settled.
+        A time-limit is kept here for each run of this machine whose service is gone, or is another machine's by now.
         """
         others = [slot for slot in slots if slot.state == "running" and slot.key not in self.running]
         found = self.journal.slots.runs([slot.key for slot in others]) if others else {}
         dead = {key for key, run in found.items() if not run.state and self.lives.dead(run, now)}
-        self.watched, settled = 0, False
+        under_way = {run.id for run in found.values()}
+        self._limited = {run: at for run, at in self._limited.items() if run in under_way}
+        self.watched = 0
         for slot in others:
+            run, job = found.get(slot.key), config.jobs.get(slot.job)
             if slot.service != self.service:
                 if not orphaned(slot.service) or not self.journal.slots.take_over(slot, self.service):
+                    if run and not run.state:
+                        self._limit_for(slot, run, job, now, dead=slot.key in dead)
                     continue
                 log.warning("service %s is dead: its run of %s is watched from here", slot.service, slot.job)
                 slot = replace(slot, service=self.service)  # noqa: PLW2901
-            run = found.get(slot.key)
             if run and not run.state and slot.key not in dead:
-                self._limit(run, config.jobs.get(slot.job), now)
+                self._limit(run, job, now)
                 self.watched += run.host == self.lives.host
                 continue
-            limited = run is not None and run.id in self._limited
+            limited = run is not None and (run.id in self._limited or _ended_by_limit(run, job))
             end = Exit(run.pid, -signal.SIGTERM, "limit") if run and limited else None
             self._settle(slot, config, run, end, now)
-            settled = True
-        return settled
 
-    def store_logs(self, now: datetime) -> None:
-        """What running ones have printed since."""
+    def store_logs(self, _now: datetime) -> None:
+        """What running ones have printed since: the first of it soon, what follows now and then."""
+        steady = self.lives.steady()
         fresh = [
             one
             for one in self.running.values()
-            if (one.process.output.size > one.stored or not one.run) and (one.at is None or now - one.at >= STORED)
+            if (one.process.output.size > one.stored or not one.run) and (one.at is None or steady - one.at >= STORED)
         ]
         if not fresh:
             return
@@ -140,19 +142,21 @@ class Runs:
             if not one.run and run and run.pid == one.process.pid:
                 one.run, one.slot = run.id, replace(one.slot, run=run.id)
                 self.journal.slots.note_run(one.slot, run.id)
-            if one.run:
-                one.at = now
-                self._store(one, one.run)
+            if one.run and self._store(one, one.run):
+                one.at = steady
 
     def stop(self) -> None:
         for one in self.running.values():
             one.process.end("stop")
 
-    def _store(self, one: Running, run: str) -> None:
+    def _store(self, one: Running, run: str) -> bool:
+        """Returns whether there was anything new."""
         size = one.process.output.size
-        if size != one.stored:
-            self.journal.logs.put(run, one.process.output.text(), size)
-            one.stored = size
+        if size == one.stored:
+            return False
+        self.journal.logs.put(run, one.process.output.text(), size)
+        one.stored = size
+        return True
 
     def _settle(
         self,
@@ -201,11 +205,34 @@ class Runs:
                 log.warning("another service has taken over what was due at %s UTC", f"{slot.due:%Y-%m-%d %H:%M}")
 
     def _limit(self, run: SlotRun, job: Job | None, now: datetime) -> None:
-        """A run that another service started has a time-limit, too, if it is on this machine."""
-        if not job or not job.time_limit or run.host != self.lives.host:
+        """A run that another service started has a time-limit, too, if it is on this machine: TERM, later KILL."""
+        if run.host != self.lives.host or not _outlived(run, job, now):
             return
-        if now - run.started > timedelta(seconds=job.time_limit.seconds):
-            number = signal.SIGKILL if run.id in self._limited else signal.SIGTERM
-            self._limited.add(run.id)
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(run.pid, number)  # alive a moment ago, and born when its lock says
+        steady = self.lives.steady()
+        number = signal.SIGKILL if steady - self._limited.setdefault(run.id, steady) >= GRACE else signal.SIGTERM
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(run.pid, number)  # alive a moment ago, and born when its lock says
+
+    def _limit_for(self, slot: SlotRow, run: SlotRun, job: Job | None, now: datetime, *, dead: bool) -> None:
+        """The same for a run that a service elsewhere took over, which cannot signal it, nor know what killed it."""
+        if run.host != self.lives.host or not _outlived(run, job, now):
+            return
+        if run.host in {row.host for row in self.journal.services.open() if row.id == slot.service}:
+            return  # that one sees to it
+        if not dead:
+            self._limit(run, job, now)
+        elif run.id in self._limited:
+            then = after(slot, job, run, Exit(run.pid, -signal.SIGTERM, "limit"), now)
+            if then and then.burial:
+                self.journal.slots.bury(run.id, then.burial.cause, transient=False)
+
+
+def _outlived(run: SlotRun, job: Job | None, at: datetime) -> bool:
+    """Whether its time-limit was over at that moment."""
+    return bool(job and job.time_limit and at - run.started > timedelta(seconds=job.time_limit.seconds))
+
+
+def _ended_by_limit(run: SlotRun, job: Job | None) -> bool:
+    """As far as its own record tells: TERM stopped it, later than its time-limit."""
+    stopped = run.state == "failed" and signal.SIGTERM.name in run.cause
+    return bool(stopped and run.ended and _outlived(run, job, run.ended))

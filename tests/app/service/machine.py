@@ -21,8 +21,8 @@ def become(host: str, lease: float, shift: float) -> None:
     wiring.utc_now = lambda: datetime.now(UTC) + timedelta(seconds=shift)
     locks.LEASE, locks.RENEWAL = timedelta(seconds=lease), timedelta(seconds=lease / 4)
     serving.PAUSE = lease / 10
-    child.GRACE = 1.0
-    runs.STORED = timedelta(seconds=0.2)
+    child.GRACE = runs.GRACE = 1.0
+    runs.STORED = 0.2
     serve.RUN_JOB = (sys.executable, __file__, host, str(lease), str(shift), "run-job")
 
 
