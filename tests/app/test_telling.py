@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from collima.app.telling import tell, trouble, well
+from collima.state.alerts import AlertRow, Decided
 from collima.state.pauses import Pause
 from collima.state.slots import SlotRow
 from collima.state.tables import runs
@@ -252,6 +253,84 @@ def test_a_run_that_failed_after_a_missed_one_is_the_news(campus: Site) -> None:
         "FAILED",
         "RECOVERED",
     ]
+
+
+def test_a_missed_run_is_told_once_a_day_until_the_job_runs_again(campus: Site) -> None:
+    campus.journal.slots.claim([SlotRow("lists", campus.clock.now, "missed", cause="no worker was free")])
+    campus.tick()
+    campus.until(campus.clock.now + 2 * DAY + HOUR)
+    _, reminder, _ = campus.mails()
+    assert reminder["Subject"] == "[collima] STILL MISSED lists: since 2026-11-24 05:30, 1 run"
+    assert "1 run was missed since 2026-11-24 05:30.\nThe last time: no worker was free\n" in body(reminder)
+    campus.run("changed")
+    campus.until(campus.clock.now + 2 * DAY)
+    assert campus.told() == ["RECOVERED lists: after 2 days 1 hour, 1 run was missed"]
+
+
+@pytest.mark.parametrize("services", [1, 3])
+def test_many_jobs_that_an_outage_missed_are_one_mail(tmp_path: Path, services: int) -> None:
+    names = [f"lists{number:02}" for number in range(40)]
+    with site(tmp_path, jobs=jobs(**dict.fromkeys(names, "daily at 05:30")), services=services) as campus:
+        campus.journal.slots.claim(
+            [SlotRow(name, campus.clock.now, "missed", cause="no worker was free") for name in names]
+        )
+        campus.tick()
+        campus.tick()
+        (mail,) = campus.mails()
+        assert mail["Subject"] == "[collima] MISSED 40 jobs: lists00, lists01, lists02 and 37 more"
+        assert body(mail).count(": 2026-11-24 05:30: no worker was free\n") == 40
+        campus.run("changed", job="lists07")
+        assert campus.told() == ["RECOVERED lists07: after 1 minute, 1 run was missed"]
+        campus.journal.slots.claim([SlotRow(name, campus.clock.now, "missed") for name in names[:6]])
+        campus.tick()
+        assert campus.told() == []
+
+
+# ---- what comes at once, and what cannot be told
+
+
+def poison(campus: Site, job: str = "lists") -> str:
+    slot = int(campus.clock.now.timestamp() * 1_000_000)
+    with campus.journal.begin(job, "lists", slot=slot, kind="run", config="") as record:
+        record.end("failed", {"state": "failed"}, transient=False, cause="no answer")
+    return record.run
+
+
+def test_a_run_whose_report_cannot_be_drawn_is_told_barely_and_silences_no_other(tmp_path: Path) -> None:
+    with site(tmp_path, jobs=jobs(lists="daily at 05:30", others="daily at 05:30")) as campus:
+        run = poison(campus)
+        campus.run("failed", "no answer", job="others")
+        campus.tick()
+        bare, other = campus.mails()
+        assert bare["Subject"] == "[collima] FAILED lists: its report cannot be drawn"
+        assert f"collima show {run} " in body(bare)
+        assert other["Subject"] == "[collima] FAILED others: no answer"
+
+
+def test_what_cannot_be_told_of_a_slot_or_after_a_day_is_told_barely_and_silences_no_other(tmp_path: Path) -> None:
+    with site(tmp_path, jobs=jobs(lists="daily at 05:30", others="daily at 05:30")) as campus:
+        began = campus.clock.now
+        for about in ("missed", "failed"):
+            spoilt = AlertRow("lists", about, began, began)  # without what was told
+            campus.journal.alerts.settle("lists", lambda _, row=spoilt: Decided([row]))  # type: ignore[misc]
+        campus.clock.later(minutes=1)
+        campus.journal.slots.claim([SlotRow(job, campus.clock.now, "missed") for job in ("lists", "others")])
+        campus.tick()
+        assert [subject.split(":")[0] for subject in campus.told()] == ["MISSED lists", "MISSED others"]
+        campus.until(began + DAY + HOUR)
+        assert [subject.split(":")[0] for subject in campus.told()] == [
+            "STILL FAILED lists",
+            "STILL MISSED lists",
+            "STILL MISSED others",
+        ]
+
+
+def test_two_recoveries_in_one_tick_are_two_mails(campus: Site) -> None:
+    for state in ("failed", "in-sync", "failed", "in-sync"):
+        campus.run(state, tick=False)
+        campus.clock.later(minutes=1)
+    campus.tick()
+    assert [subject.split(" lists")[0] for subject in campus.told()] == ["FAILED", "RECOVERED", "FAILED", "RECOVERED"]
 
 
 # ---- people who do not want to hear

@@ -78,6 +78,7 @@ class Site:
         first: int = 0,  # the number of the first of them
         corrected: bool = True,
         slot_state: str = "ended",
+        tick: bool = True,
     ) -> str:
         """A run of the slot that is due now, and a tick of each service after it."""
         due = self.clock.now
@@ -100,7 +101,8 @@ class Site:
             )
         if not by_hand:
             self.journal.slots.end(row, slot_state, cause="", run=record.run)
-        self.tick()
+        if tick:
+            self.tick()
         return record.run
 
     def _result(

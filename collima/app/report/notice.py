@@ -12,7 +12,7 @@ from collima.core.text import discreet, line
 class Notice:
     """`word` is one of the contract's and stands in the subject; the rest is in the reader's language."""
 
-    word: str  # RECOVERED, SELF-CORRECTED, MISSED, STILL FAILED, STILL HELD, TROUBLE
+    word: str  # RECOVERED, SELF-CORRECTED, MISSED, STILL FAILED, STILL MISSED, STILL HELD, TROUBLE
     job: str  # "": of the service itself
     about: str  # with `job` and the moment it makes the Message-ID
     cause: str  # for the subject line

@@ -19,6 +19,7 @@ from collima.state import SqlJournal
 from collima.state.alerts import AlertRow, Decided
 from collima.state.archive import RunRow
 from collima.state.outbox import Letter
+from collima.state.slots import SlotRow
 
 
 def commands(config: Config) -> Commands:
@@ -38,6 +39,16 @@ class Desk:
         """The verdict with its mails. `waiting`: what the job holds now. `run`: what it came to, if it is about one."""
         letters = [letter for news in verdict.news for letter in self._told(news, job, waiting or {}, run)]
         return Decided(verdict.alerts, verdict.closed, letters)
+
+    def missed(self, slots: Mapping[str, SlotRow]) -> list[Letter]:
+        """Many jobs, by name, in one mail."""
+        return self._notice(notices.many_missed(slots, self._words, self._commands, self.config.timezone))
+
+    def bare(self, word: str, job: str, about: str, run: str = "") -> list[Letter]:
+        """That something is to be told which cannot be drawn."""
+        paste = self._commands
+        pastes = ("show", paste.show(run)) if run else ("history", paste.history(job))
+        return self._notice(notices.bare(word, job, about, self._words, (pastes,)))
 
     def troubled(self, alert: AlertRow) -> list[Letter]:
         """The service has trouble, or still has it."""

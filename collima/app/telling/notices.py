@@ -5,9 +5,10 @@ from datetime import datetime, timedelta, tzinfo
 
 from collima.app.paste import Commands
 from collima.app.report import Notice
-from collima.app.telling.policy import FAILED, HELD, Corrected, Missed, Recovered, Reminder, Waits
+from collima.app.telling.policy import FAILED, HELD, MISSED, Corrected, Missed, Recovered, Reminder, Waits
 from collima.app.words import Words
 from collima.core.text import few, line
+from collima.state.slots import SlotRow
 
 FINGERPRINTS = 5  # that are pasted in one line
 _NAMES = 3
@@ -23,7 +24,7 @@ def recovered(news: Recovered, job: str, now: datetime, words: Words, commands: 
     return Notice(
         word="RECOVERED",
         job=job,
-        about="",
+        about=news.run,
         cause=", ".join(filter(None, [gettext("after %s") % down, *counts])),
         verdict=gettext("It runs well again, after %s.") % down,
         lines=(
@@ -42,7 +43,7 @@ def corrected(news: Corrected, job: str, words: Words, commands: Commands) -> No
     return Notice(
         word="SELF-CORRECTED",
         job=job,
-        about="",
+        about=news.run,
         cause=told,
         verdict=gettext("What was held of %s is no longer wanted: there is nothing to approve any more.") % told,
         lines=(gettext("None of it was applied."), *([left] if left else [])),
@@ -67,7 +68,37 @@ def missed(news: Missed, job: str, words: Words, commands: Commands, zone: tzinf
         verdict=gettext("It was due on %(due)s and did not run: %(cause)s.")
         % {"due": due, "cause": words.phrase(line(news.cause)).rstrip(".")},
         lines=tuple(lines),
-        pastes=(("run", commands.run(job)), ("history", commands.history(job)), ("pause", commands.pause(job))),
+        pastes=_after_a_miss(job, commands),
+    )
+
+
+def many_missed(slots: Mapping[str, SlotRow], words: Words, commands: Commands, zone: tzinfo) -> Notice:
+    """By job."""
+    gettext, ngettext = words.catalog.gettext, words.catalog.ngettext
+    told = [f"{job}: {_at(one.due, zone)}: {words.phrase(line(one.cause))}" for job, one in sorted(slots.items())]
+    names, more = few(sorted(slots), _NAMES)
+    count = ngettext("%d job", "%d jobs", len(slots)) % len(slots)
+    return Notice(
+        word="MISSED",
+        job="",
+        about=count,
+        cause=gettext("%(names)s and %(count)d more") % {"names": names, "count": more} if more else names,
+        verdict=gettext("%s did not run when they were due.") % count,
+        lines=(*told, gettext("It is not run later: the next run is the next one of its schedule, or one by hand.")),
+        pastes=(("status", commands.status()),),
+    )
+
+
+def bare(word: str, job: str, about: str, words: Words, pastes: tuple[tuple[str, str], ...]) -> Notice:
+    """In place of a mail that a fault of this program keeps from being written."""
+    gettext = words.catalog.gettext
+    return Notice(
+        word=word,
+        job=job,
+        about=f"{about}-bare",
+        cause=gettext("its report cannot be drawn"),
+        verdict=gettext("Its report cannot be drawn, by a fault of Collima: the log of the service has the rest."),
+        pastes=pastes,
     )
 
 
@@ -97,6 +128,20 @@ def reminder(
                 ("plan", commands.plan(job)),
                 ("pause", commands.pause(job)),
             ),
+        )
+    if news.about == MISSED:
+        told = ngettext(
+            "%(count)d run was missed since %(since)s.", "%(count)d runs were missed since %(since)s.", news.count
+        )
+        return Notice(
+            word="STILL MISSED",
+            job=job,
+            about=MISSED,
+            cause=gettext("since %(since)s, %(count)s")
+            % {"since": since, "count": ngettext("%d run", "%d runs", news.count) % news.count},
+            verdict=told % {"count": news.count, "since": since},
+            lines=(gettext("The last time: %s") % words.phrase(line(news.cause)),) if news.cause else (),
+            pastes=_after_a_miss(job, commands),
         )
     changes = ngettext("%d change", "%d changes", news.count) % news.count
     names, more = few(news.subjects, _NAMES)
@@ -148,6 +193,10 @@ def well(about: str, cause: str, since: datetime, now: datetime, words: Words, c
         lines=(words.phrase(line(cause)),),
         pastes=(("status", commands.status()),),
     )
+
+
+def _after_a_miss(job: str, commands: Commands) -> tuple[tuple[str, str], ...]:
+    return ("run", commands.run(job)), ("history", commands.history(job)), ("pause", commands.pause(job))
 
 
 def _at(moment: datetime, zone: tzinfo) -> str:

@@ -34,6 +34,7 @@ class Recovered:
     since: datetime
     failures: int
     misses: int
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Corrected:
 
     subjects: tuple[str, ...]
     left: int  # subjects that still wait
+    run: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """It is still so. `count`: runs that failed, or changes that wait."""
+    """It is still so. `count`: runs that failed or were missed, or changes that wait."""
 
     about: str
-    worst: str  # failed or partial; "" of a hold
+    worst: str  # failed or partial; missed; "" of a hold
     since: datetime
     count: int
     run: str
@@ -108,7 +110,7 @@ def after_run(
                 closed |= alerts.keys() & {MISSED}
         elif over := alerts.keys() & {FAILED, MISSED}:
             failures, misses = (int(alerts[a].what["times"]) if a in over else 0 for a in (FAILED, MISSED))
-            news.append(Recovered(min(alerts[about].since for about in over), failures, misses))
+            news.append(Recovered(min(alerts[about].since for about in over), failures, misses, run.id))
             closed |= over
     held = alerts.get(HELD)
     known: dict[str, Waits] = (
@@ -116,7 +118,7 @@ def after_run(
     )
     new = _new(known, waiting)
     if gone := sorted(name for name in corrected if name in known and name not in waiting):
-        news.append(Corrected(tuple(gone), len(known.keys() & waiting.keys())))
+        news.append(Corrected(tuple(gone), len(known.keys() & waiting.keys()), run.id))
     if new and run.kind == "run" and run.due:
         told = True
         since = held.since if held else run.ended
@@ -157,13 +159,17 @@ def after_miss(alerts: Mapping[str, AlertRow], job: str, due: datetime, cause: s
     """Told at once, and then once a day at most."""
     alert = alerts.get(MISSED, AlertRow(job, MISSED, due, now, "", cause, {"times": 0}))
     what = {"times": alert.what["times"] + 1}
-    told = MISSED not in alerts or now - alert.told >= DAY
+    told = miss_is_told(alerts.get(MISSED), now)
     row = replace(alert, told=now if told else alert.told, cause=cause, what=what)
     return Verdict((row,), news=(Missed(due, cause, alert.since, what["times"]),) if told else ())
 
 
+def miss_is_told(alert: AlertRow | None, now: datetime) -> bool:
+    return alert is None or now - alert.told >= DAY
+
+
 def due_for_reminder(alert: AlertRow, now: datetime) -> bool:
-    return alert.about in (FAILED, HELD) and now - alert.told >= DAY
+    return alert.about in (FAILED, MISSED, HELD) and now - alert.told >= DAY
 
 
 def due_for_service(alert: AlertRow, now: datetime) -> bool:
@@ -181,6 +187,8 @@ def remind(
             continue
         if alert.about == FAILED:
             news.append(Reminder(FAILED, alert.what["worst"], alert.since, alert.what["times"], alert.run, alert.cause))
+        elif alert.about == MISSED:
+            news.append(Reminder(MISSED, MISSED, alert.since, alert.what["times"], "", alert.cause))
         elif left := {name: waiting[name] for name in alert.what["subjects"] if name in waiting}:
             count = sum(changes for _, changes in left.values())
             news.append(Reminder(HELD, "", alert.since, count, alert.run, "", tuple(sorted(left))))

@@ -1,20 +1,26 @@
 """What has happened is told: at each tick, by whichever service comes first, each thing once."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from collima.app.config import Config
 from collima.app.telling import policy
 from collima.app.telling.daily import digest
 from collima.app.telling.desk import Desk, result
 from collima.app.telling.policy import Waits
+from collima.core.errors import StateError
 from collima.state import SqlJournal
 from collima.state.alerts import AlertRow, Decided, Ended
-from collima.state.outbox import short
+from collima.state.outbox import Letter, short
 from collima.state.pauses import EVERY_JOB
 from collima.state.slots import SlotRow
 
+log = logging.getLogger("collima.telling")
+
+MANY = 5  # jobs missed at once; more are told in one mail
 SERVICE = ""
 """Stands for a job in the alerts of the service itself."""
 
@@ -22,15 +28,28 @@ SERVICE = ""
 def tell(config: Config, journal: SqlJournal, now: datetime) -> None:
     """Runs that ended, slots that were missed, what is still so after a day, and the digest. Raises StateError.
 
-    Without `reports` nothing is told, and what happened meanwhile is not told later.
+    Without `reports` nothing is told, and what happened meanwhile is not told later. What a fault of this program keeps
+    from being told is told barely, and keeps nothing else from it.
     """
     desk = Desk(config, journal, now)
     alerts = journal.alerts.open()
     _runs(desk, alerts)
-    for slot in journal.slots.missed_untold():
-        _miss(desk, slot)
+    _misses(desk, alerts)
     _remind(desk, alerts)
-    digest(desk, alerts)
+    _apart("the digest", lambda: digest(desk, alerts))
+
+
+def _apart(what: str, *ways: Callable[[], object]) -> None:
+    """Tells it in the first way that is not at fault."""
+    for way in ways:
+        try:
+            way()
+        except StateError:
+            raise
+        except Exception:  # a fault of this program
+            log.exception("%s cannot be told", what)
+        else:
+            return
 
 
 def trouble(config: Config, journal: SqlJournal, about: str, cause: str, now: datetime) -> None:
@@ -70,7 +89,7 @@ def _runs(desk: Desk, alerts: tuple[AlertRow, ...]) -> None:
         desk.journal.alerts.pass_over(unremarkable)
     for run in ended:
         if run.job in troubled:
-            _run(desk, run)
+            _apart(f"run {run.id}", partial(_run, desk, run), partial(_run_barely, desk, run))
 
 
 def _run(desk: Desk, run: Ended) -> None:
@@ -87,11 +106,49 @@ def _run(desk: Desk, run: Ended) -> None:
     journal.alerts.settle(run.job, decide, run=run.id)
 
 
-def _miss(desk: Desk, slot: SlotRow) -> None:
-    def decide(alerts: Mapping[str, AlertRow]) -> Decided:
-        return desk.decided(policy.after_miss(alerts, slot.job, slot.due, slot.cause, desk.now), slot.job)
+def _run_barely(desk: Desk, run: Ended) -> None:
+    letters = [] if policy.quiet(run) else desk.bare(run.state.upper(), run.job, run.id, run.id)
+    desk.journal.alerts.settle(run.job, lambda _: Decided(letters=letters), run=run.id)
 
-    desk.journal.alerts.settle(slot.job, decide, missed=slot.due)
+
+def _misses(desk: Desk, alerts: tuple[AlertRow, ...]) -> None:
+    slots = desk.journal.slots.missed_untold()
+    known = {alert.job: alert for alert in alerts if alert.about == policy.MISSED}
+    news = {slot.job: slot for slot in slots if policy.miss_is_told(known.get(slot.job), desk.now)}
+    each = partial(_miss_each, desk, slots)
+    if len(news) > MANY:
+        _apart(f"that {len(news)} jobs were missed", partial(_miss_many, desk, slots, news), each)
+    else:
+        each()
+
+
+def _miss_each(desk: Desk, slots: Sequence[SlotRow]) -> None:
+    for slot in slots:
+        _apart(f"a slot of {slot.job}", partial(_miss, desk, slot), partial(_miss_barely, desk, slot))
+
+
+def _miss_many(desk: Desk, slots: Sequence[SlotRow], news: Mapping[str, SlotRow]) -> None:
+    """The mail goes with the first slot. Who comes second leaves them all to whoever had that one."""
+    letters = desk.missed(news)
+    for slot in slots:
+        if not _miss(desk, slot, letters):
+            return
+        letters = []
+
+
+def _miss(desk: Desk, slot: SlotRow, letters: Sequence[Letter] | None = None) -> bool:
+    """`letters`: in place of its own. False: another service told it."""
+
+    def decide(alerts: Mapping[str, AlertRow]) -> Decided:
+        verdict = policy.after_miss(alerts, slot.job, slot.due, slot.cause, desk.now)
+        return desk.decided(verdict, slot.job) if letters is None else Decided(verdict.alerts, (), letters)
+
+    return desk.journal.alerts.settle(slot.job, decide, missed=slot.due)
+
+
+def _miss_barely(desk: Desk, slot: SlotRow) -> None:
+    letters = desk.bare("MISSED", slot.job, f"{slot.due:%Y%m%dT%H%M}")
+    desk.journal.alerts.settle(slot.job, lambda _: Decided(letters=letters), missed=slot.due)
 
 
 def _waiting(desk: Desk, job: str) -> dict[str, Waits]:
@@ -113,9 +170,11 @@ def _remind(desk: Desk, alerts: tuple[AlertRow, ...]) -> None:
         pauses = journal.pauses.open(now)
         running = {slot.job for slot in journal.slots.open() if slot.state == "running"}
         for job in sorted(due):
-            _remind_of(desk, job, running=job in running, rests=not pauses.keys().isdisjoint((job, EVERY_JOB)))
+            rests = not pauses.keys().isdisjoint((job, EVERY_JOB))
+            fully = partial(_remind_of, desk, job, running=job in running, rests=rests)
+            _apart(f"what is still so of {job}", fully, partial(_remind_barely, desk, job))
     if any(policy.due_for_service(alert, now) for alert in alerts if alert.job == SERVICE):
-        _remind_of_service(desk)
+        _apart("what is still so of the service", partial(_remind_of_service, desk))
 
 
 def _remind_of(desk: Desk, job: str, *, running: bool, rests: bool) -> None:
@@ -124,6 +183,15 @@ def _remind_of(desk: Desk, job: str, *, running: bool, rests: bool) -> None:
     def decide(alerts: Mapping[str, AlertRow]) -> Decided:
         verdict = policy.remind(alerts, desk.now, waiting=waiting, running=running, rests=rests)
         return desk.decided(verdict, job, waiting)
+
+    desk.journal.alerts.settle(job, decide)
+
+
+def _remind_barely(desk: Desk, job: str) -> None:
+    def decide(alerts: Mapping[str, AlertRow]) -> Decided:
+        due = [alert for alert in alerts.values() if policy.due_for_reminder(alert, desk.now)]
+        letters = [letter for alert in due for letter in desk.bare(f"STILL {alert.about.upper()}", job, alert.about)]
+        return Decided([replace(alert, told=desk.now) for alert in due], (), letters)
 
     desk.journal.alerts.settle(job, decide)
 
