@@ -104,6 +104,7 @@ class Plan(Generic[D]):
     claims: Mapping[str, str] = field(default_factory=dict)  # subject -> its stanza: this job's own from now on
     freezes: frozenset[str] = frozenset()  # owned subjects that no stanza names any more
     renames: Mapping[str, str] = field(default_factory=dict)  # old name -> new name: history and ownership go along
+    passing: frozenset[str] = frozenset()  # subjects whose critical finding another try may end
     mends: frozenset[str] = frozenset()  # subjects to put in order at the target, even if nobody comes or goes
 
 

@@ -91,7 +91,7 @@ def tell(
     asked = [s for s in subjects if spoken_of(s.name)]
     state = _run_state([s.state for s in asked], len(critical - {s.name for s in subjects}))
     failed = [f for s in asked for f in s.failed]
-    transient = bool(failed) and all(f.transient for f in failed) and not critical
+    transient = bool(failed or critical) and all(f.transient for f in failed) and critical <= plan.passing
     return Result(
         job=job,
         run=run,

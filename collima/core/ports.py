@@ -18,6 +18,8 @@ S = TypeVar("S")
 S_contra = TypeVar("S_contra", contravariant=True)
 Id = NewType("Id", str)
 """What a target knows a member by: an address, a user id. Two addresses of one account have one Id."""
+OPTED_OUT = "opted out"
+"""Why somebody is refused by their own choice: told, and nothing to see to."""
 
 
 # ---- targets that hold rosters
@@ -38,7 +40,7 @@ class Roster:
     """One roster as the target has it now."""
 
     members: frozenset[Id] = frozenset()
-    refused: Mapping[Id, str] | None = None  # who must not be added, and why: opted out, suspended, owner …
+    refused: Mapping[Id, str] | None = None  # who must not be added, and why: OPTED_OUT, suspended, owner …
     missing: bool = False  # the target has no such roster
     fault: str = ""  # this roster alone could not be read: it fails, the others go on
     findings: tuple[tuple[Level, str, str], ...] = ()  # (level, code, text)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from collima.core.model import Level
-from collima.core.ports import Id, Roster
+from collima.core.ports import OPTED_OUT, Id, Roster
 from connectors.sympa.configuration import Configuration, lines, parse, shown
 from connectors.sympa.database import Exclusions, Rows
 from connectors.sympa.machine import Look
@@ -100,7 +100,7 @@ def roster(known: Known, robot: str) -> Roster:
         return Roster(missing=True, remedy=made)
     return Roster(
         members=_ids(known.ours),
-        refused=dict.fromkeys(_ids(known.excluded), "opted out"),
+        refused=dict.fromkeys(_ids(known.excluded), OPTED_OUT),
         findings=tuple(_findings(known, known.config)),
         manual=_ids(known.rows.manual),
         pending=_ids(known.pending),

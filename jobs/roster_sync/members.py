@@ -6,7 +6,7 @@ from datetime import date
 
 from collima.core.model import Finding, Level
 from collima.core.options import Person
-from collima.core.ports import Id, Roster
+from collima.core.ports import OPTED_OUT, Id, Roster
 from jobs.roster_sync.expand import Wish
 from jobs.roster_sync.options import Options
 from jobs.roster_sync.population import Population, counting, each, one_of
@@ -93,7 +93,12 @@ def wanted(
     tell(len(by_hand - left), "manual", "members came by hand, and no filter finds them: kept", "info")
     tell(len(left), "manual-left", "members came by hand and belong to nobody in `among` any more: they stay for ever")
     reasons = sorted({(roster.refused or {})[member] for member in refused})
-    tell(len(refused), "refused", f"people are not added: {', '.join(reasons)}")
+    tell(
+        len(refused),
+        "refused",
+        f"people are not added: {', '.join(reasons)}",
+        "info" if reasons == [OPTED_OUT] else "warning",
+    )
     states = ", ".join(sorted({(roster.barred or {})[member] for member in barred}))
     tell(len(barred & present), "barred", f"members are taken out: {states}", "info")
     tell(len(barred - present), "barred-out", f"people stay out: {states}", "info")

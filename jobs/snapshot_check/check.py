@@ -53,12 +53,15 @@ class Check:
         subjects: list[Subject] = []
         findings: list[Finding] = []
         entries: dict[str, int] = {}
+        passing: set[str] = set()
         for volume in options.volumes:
             expected, answer = options.expected(volume), seen.answers[volume.name]
             if isinstance(answer, SourceError):
                 told = f"cannot be read: {volume.in_}: {answer}"
                 verdict = Verdict((Finding(options.levels.unreadable, volume.name, "unreadable", told),))
                 size = 0
+                if answer.transient:
+                    passing.add(volume.name)
             else:
                 verdict = judge(volume, expected, options.levels, answer, now, zone)
                 size = len(answer)
@@ -74,7 +77,7 @@ class Check:
                 )
             )
         readings = tuple(Reading(connector, scope="", entries=count) for connector, count in entries.items())
-        return Plan(readings, tuple(subjects), (), tuple(findings))
+        return Plan(readings, tuple(subjects), (), tuple(findings), passing=frozenset(passing))
 
     # ---- there is nothing to do, and so nothing to verify or to take back
 

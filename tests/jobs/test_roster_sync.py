@@ -148,8 +148,12 @@ def test_refused_members_are_not_added_and_told_with_the_reason(campus: Campus) 
     campus.target.refused["docenti"] = {"id-p1@unimore.it": "opted out"}
     result = campus.run(campus.job(stanza()))
     assert campus.members("docenti") == ["p0@unimore.it", "p2@unimore.it"]
-    assert next(f.text for f in result.findings if f.code == "refused") == "1 people are not added: opted out"
+    told = [(f.level, f.text) for f in result.findings if f.code == "refused"]
+    assert told == [("info", "1 people are not added: opted out")]
     assert campus.run(campus.job(stanza())).state == "in-sync"
+    campus.target.refused["docenti"]["id-p1@unimore.it"] = "no such account"
+    told = [(f.level, f.text) for f in campus.run(campus.job(stanza())).findings if f.code == "refused"]
+    assert told == [("warning", "1 people are not added: no such account")]
 
 
 # ---- also and except

@@ -141,6 +141,19 @@ def test_a_connector_that_fails_fails_its_own_volumes_only(storage: Storage) -> 
     assert [s.connector for s in result.sources] == ["san"]
 
 
+def test_only_what_may_pass_is_worth_another_try(storage: Storage) -> None:
+    san, nas = storage.systems["san"], storage.systems["nas"]
+    san.taken = {"lun-mail": nightly(*WEEK)}
+    nas.fault, nas.transient = "ssh did not end within 30 seconds", True
+    some = storage.run(job(HOME, MAIL))
+    assert (some.state, some.exit_code, some.transient) == ("partial", 75, True)
+    alone = storage.run(job(HOME))
+    assert (alone.state, alone.exit_code, alone.transient) == ("failed", 1, True)
+    san.taken = {}  # no try brings those back
+    worse = storage.run(job(HOME, MAIL))
+    assert (worse.state, worse.transient) == ("failed", False)
+
+
 def test_a_volume_that_cannot_be_read_leaves_the_others_of_its_connector_alone(storage: Storage) -> None:
     san = storage.systems["san"]
     san.taken, san.broken = {"lun-mail": nightly(*WEEK)}, {"gone": "no such folder"}

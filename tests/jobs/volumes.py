@@ -32,17 +32,18 @@ class System:
 
     taken: dict[str, list[datetime]] = field(default_factory=dict)
     fault: str = ""  # why it cannot be opened
+    transient: bool = False  # whether that may pass
     broken: dict[str, str] = field(default_factory=dict)  # volume -> why it cannot be read
 
     @contextmanager
     def open(self) -> Iterator["System"]:
         if self.fault:
-            raise SourceError(self.fault)
+            raise SourceError(self.fault, transient=self.transient)
         yield self
 
     def read(self, volume: str, zone: tzinfo) -> Sequence[Snapshot]:
         if volume in self.broken:
-            raise SourceError(self.broken[volume])
+            raise SourceError(self.broken[volume], transient=self.transient)
         of = [volume] if volume else self.taken
         return [Snapshot(name, instant(moment, zone)) for name in of for moment in self.taken.get(name, ())]
 
