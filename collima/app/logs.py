@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import traceback
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
@@ -109,8 +110,8 @@ class Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         said = line(_message(record), LONGEST)
         if not self.person:
-            time = _time(record).astimezone().isoformat(timespec="milliseconds")
-            said = " ".join(part for part in (time, record.levelname, str(Keyed(**_about())), said) if part)
+            when = _time(record).astimezone().isoformat(timespec="milliseconds")
+            said = " ".join(part for part in (when, record.levelname, str(Keyed(**_about())), said) if part)
         return f"{said}\n{_trace(record).rstrip()}" if record.exc_info else said
 
 
@@ -145,12 +146,12 @@ class Syslog(logging.Handler):
         super().__init__()
         self.where = where
         self.program = program
-        self.again = 0.0  # from when on it is tried again, in seconds since 1970
+        self.again = 0.0  # from when on it is tried again, by the clock that nobody sets
         self._socket: socket.socket | None = None
         self.setFormatter(Json())
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.created < self.again:
+        if time.monotonic() < self.again:
             return
         try:
             datagram = self._head(record) + f"@cee: {self.format(record)}".encode("ascii")
@@ -161,7 +162,7 @@ class Syslog(logging.Handler):
                 self._connected().send(datagram)
         except (OSError, ValueError) as err:
             self._close()
-            first, self.again = not self.again, record.created + SILENCE
+            first, self.again = not self.again, time.monotonic() + SILENCE
             if first:
                 reason = getattr(err, "strerror", None) or "no answer"
                 with suppress(OSError):

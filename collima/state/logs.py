@@ -1,12 +1,15 @@
 """What runs printed: the beginning and the end of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
 from collima.state.clock import micros, moment
 from collima.state.database import Database
+from collima.state.faults import raced
 from collima.state.keys import put
 from collima.state.tables import logs
 
@@ -26,6 +29,9 @@ class Logs:
     def put(self, run: str, text: str, size: int) -> None:
         """All that is kept of it, in place of what was stored before."""
         row = {"run": run, "text": text, "size": size, "at": micros(self.database.now())}
+        raced(lambda: self._put(row))
+
+    def _put(self, row: Mapping[str, Any]) -> None:
         with self.database.write() as connection:
             put(connection, logs, [row], changed=["text", "size", "at"])
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from collima.app import logs
-from collima.app.logs import LONGEST, Form, Json, Keyed, Syslog, Text
+from collima.app.logs import LONGEST, SILENCE, Form, Json, Keyed, Syslog, Text
 from collima.core.about import about, current
 from tests.servers.rsyslog import Rsyslog, rsyslog
 
@@ -261,6 +262,25 @@ def test_a_syslog_that_takes_nothing_is_waited_for_once(
             for _ in range(1000):
                 logger.warning("x" * LONGEST)
     assert capsys.readouterr().err.count("takes no lines") == 1
+
+
+def test_a_syslog_that_was_away_is_asked_again_after_a_while_whatever_the_clock_on_the_wall_does(
+    log: Log, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger, seen = log
+    logger.warning("x")
+    seen[0].created += 365 * 86_400  # a clock a year ahead, which is set right after this line
+    handler = Syslog(str(folder / "log"), "run-job")
+    handler.emit(seen[0])
+    with rsyslog(folder) as server:
+        monkeypatch.setattr(handler, "where", str(server.socket))
+        handler.emit(seen[0])
+        passed = time.monotonic() + SILENCE
+        monkeypatch.setattr(time, "monotonic", lambda: passed)
+        logger.warning("y")
+        handler.emit(seen[1])
+        assert [one["said"]["message"] for one in server.seen(1)] == ["y"]
+    handler.close()
 
 
 # ---- the programs

@@ -4,6 +4,7 @@ Nothing that it does holds up the service: it may print a gigabyte, ignore TERM,
 leave children behind that hold the pipe open.
 """
 
+import errno
 import os
 import selectors
 import signal
@@ -11,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Literal
 
 from collima.app.service.bell import Bell
@@ -44,29 +45,34 @@ class Child:
         self._done = done
         self._limit = limit
         self._grace = grace
-        self._told = Bell()
         self._lock = threading.Lock()
         self._over = False
-        self._pipe, write = os.pipe()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=write,
-                stderr=write,
-                env=environment,
-                pass_fds=inherited,
-                start_new_session=True,
-            )
+        with ExitStack() as undo:  # too many open files, or threads: whatever is there goes again
+            self._told = Bell()
+            undo.callback(self._told.close)
+            self._pipe, write = os.pipe()
+            undo.callback(os.close, self._pipe)
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - our own program
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=write,
+                    stderr=write,
+                    env=environment,
+                    pass_fds=inherited,
+                    start_new_session=True,
+                )
+            finally:
+                os.close(write)
             self.pid = self._process.pid
-            self._exit = self._watched()
-        except OSError:
-            os.close(self._pipe)
-            self._told.close()
-            raise
-        finally:
-            os.close(write)
-        threading.Thread(target=self._follow, name=f"run {self.pid}", daemon=True).start()
+            undo.callback(self._kill)
+            self._exit = os.pidfd_open(self.pid)  # readable when it has ended, and not reaped by that: its number stays
+            undo.callback(os.close, self._exit)
+            try:
+                threading.Thread(target=self._follow, name=f"run {self.pid}", daemon=True).start()
+            except RuntimeError as err:
+                raise OSError(errno.EAGAIN, "no thread could be started") from err
+            undo.pop_all()
 
     def end(self, why: Why) -> None:
         """TERM to the whole group, after a grace KILL. Returns at once."""
@@ -75,18 +81,13 @@ class Child:
                 self.why = self.why or why
                 self._told.ring()
 
-    def _watched(self) -> int:
-        """A descriptor that is readable when it has ended. It is not reaped by that: its number stays its own."""
-        try:
-            return os.pidfd_open(self.pid)
-        except OSError:  # too many open files
-            self._signal(signal.SIGKILL)
-            self._process.wait()
-            raise
+    def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._process.wait()
 
     def _follow(self) -> None:
         try:
-            with selectors.DefaultSelector() as ready:
+            with selectors.PollSelector() as ready:  # it takes no descriptor, of which there may be none left
                 ready.register(self._pipe, selectors.EVENT_READ)
                 ready.register(self._exit, selectors.EVENT_READ)
                 ready.register(self._told, selectors.EVENT_READ)
@@ -132,7 +133,7 @@ class Child:
     def _drained(self, seconds: float) -> bool:
         """Reads on, for so long at most. Returns whether nobody can write any more."""
         until = time.monotonic() + seconds
-        with selectors.DefaultSelector() as ready:
+        with selectors.PollSelector() as ready:
             ready.register(self._pipe, selectors.EVENT_READ)
             while ready.select(max(0.0, until - time.monotonic())):
                 if not self._take():

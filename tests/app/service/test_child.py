@@ -1,6 +1,8 @@
 import os
+import resource
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +71,39 @@ def test_what_cannot_be_started_says_so_and_leaves_nothing_open(tmp_path: Path) 
     assert descriptors() == before
 
 
+def test_whatever_there_is_not_enough_of_nothing_stays_open_and_nothing_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, (soft, hard) = descriptors(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    failed = 0
+    for more in range(15):
+        over = Over()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (over.bell.fileno() + 2 + more, hard))
+        try:
+            child = Child(["/bin/sh", "-c", "sleep 0.1"], over)
+        except OSError:
+            failed += 1
+            over.bell.close()
+        else:
+            assert over.wait(child) == 0
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert descriptors() == before
+    assert 0 < failed < 15
+
+    pids = tmp_path / "pids"
+
+    def full(_: threading.Thread) -> None:
+        until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", full)
+    with pytest.raises(OSError, match="no thread could be started"):
+        Child(["/bin/sh", "-c", f"sleep 60 & echo $! $$ > {pids}; wait"], lambda: None)
+    until(lambda: all(gone(int(pid)) for pid in pids.read_text().split()))
+    assert descriptors() == before
+
+
 def test_nothing_stays_open_after_runs() -> None:
     before = descriptors()
     for _ in range(5):
@@ -82,13 +117,13 @@ def test_a_time_limit_ends_the_whole_group_with_term() -> None:
     assert over.wait(child) == 7
     stray, asked = child.output.text().split()
     assert (child.why, asked) == ("limit", "asked")
-    assert gone(int(stray))
+    until(lambda: gone(int(stray)))
 
 
 def test_a_run_that_ignores_term_is_killed_with_its_children() -> None:
     child, over = sh("trap '' TERM; sleep 60 & echo $!; while :; do sleep 0.05; done", limit=0.2, grace=0.3)
     assert over.wait(child) == -9
-    assert gone(int(child.output.text()))
+    until(lambda: gone(int(child.output.text())))
 
 
 def test_a_run_that_forks_and_exits_does_not_hold_up_its_reader_and_leaves_nothing_behind() -> None:
@@ -96,7 +131,7 @@ def test_a_run_that_forks_and_exits_does_not_hold_up_its_reader_and_leaves_nothi
     began = time.monotonic()
     assert over.wait(child) == 0
     assert time.monotonic() - began < 15
-    assert gone(int(child.output.text()))
+    until(lambda: gone(int(child.output.text())))
 
 
 def test_one_that_left_the_group_loses_its_reader_and_nothing_waits_for_it(tmp_path: Path) -> None:
