@@ -293,7 +293,7 @@ def test_what_a_person_reads_on_a_bad_day_says_what_to_do(site: Site, server: Sl
 def test_a_replica_that_is_older_than_the_last_good_run_is_suspicious(site: Site, server: Slapd) -> None:
     database = server.folder / "db"
     server.stop()
-    shutil.copytree(database, server.folder / "older")
+    subprocess.run(["cp", "-r", database, server.folder / "older"], check=True)  # of 8 GB, nearly all are holes
     server.start()
     server.modify(person("prof99", employeeType="PO").replace("\n", "\nchangetype: add\n", 1))
     assert site.run_job("sympa-lists").subject("docenti")["applied"]["add"] == 1
