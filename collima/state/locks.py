@@ -6,7 +6,7 @@ seen, after the lease on another one.
 
 import os
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -20,6 +20,7 @@ from collima.state.tables import locks
 
 LEASE = timedelta(seconds=90)
 RENEWAL = timedelta(seconds=20)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def take(connection: Connection, ticket: Ticket, by: Holder, now: int) -> frozen
     wanted = names(ticket)
     found = connection.execute(select(locks).where(locks.c.name.in_(wanted)).with_for_update()).all()
     for row in found:
-        if not dead(row, by.host, now):
+        if not dead(row, by.host, now, longest=LEASE):
             raise Busy(_busy(row))
     gone = frozenset(row.run for row in found)
     if gone:
@@ -89,17 +90,22 @@ def release(connection: Connection, run: str) -> None:
 
 
 def until(now: int) -> int:
-    return now + LEASE // timedelta(microseconds=1)
+    return now + LEASE // _MICROSECOND
 
 
-def dead(row: Any, host: str, now: Any) -> bool:
+def dead(row: Any, host: str, now: Any, *, longest: timedelta | None = None) -> bool:
     """Whether the process of a row can be told to be gone by somebody on `host`.
 
-    The row has host, pid, born and lease; its lease and `now` are of one type, whichever.
+    The row has host, pid, born and lease; its lease and `now` are of one type, whichever. `longest`: for so long a
+    lease is given. One that ends after twice that is of a clock that was wrong, and says nothing.
     """
     if row.host == host:
         return not process.lives(row.pid, row.born)
-    return bool(row.lease < now)
+    if row.lease < now:
+        return True
+    if longest is None:
+        return False
+    return bool(row.lease - now > (2 * longest if isinstance(now, datetime) else 2 * longest // _MICROSECOND))
 
 
 def _busy(row: Row[Any]) -> str:

@@ -12,6 +12,8 @@ from collima.state.clock import maybe, micros, moment
 from collima.state.database import Database
 from collima.state.tables import services
 
+LONGEST = 10_000  # characters of a fault: MariaDB refuses more than 64 KB
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
@@ -61,7 +63,7 @@ class Services:
 
     def loaded(self, name: str, *, config: str, fault: str) -> None:
         """The answer to a reload: the hash of what it runs now, and why it did not take another one."""
-        self._change(name, config=config, fault=fault, loaded=micros(self.database.now()))
+        self._change(name, config=config, fault=fault[:LONGEST], loaded=micros(self.database.now()))
 
     def end(self, name: str) -> None:
         now = micros(self.database.now())
@@ -75,12 +77,13 @@ class Services:
 
     def alive(self, now: datetime) -> tuple[ServiceRow, ...]:
         """Those that run, as far as can be told from here."""
-        return tuple(row for row in self.open() if not locks.dead(row, self.host, now))
+        return tuple(row for row in self.open() if not locks.dead(row, self.host, now, longest=locks.LEASE))
 
     def newest(self) -> ServiceRow | None:
-        """The one that decided last, whether it still runs or not."""
+        """The one that decided last, whether it still runs or not; one whose clock was ahead if there is no other."""
+        ahead = services.c.tick > locks.until(micros(self.database.now()))
         with self.database.read() as connection:
-            row = connection.execute(select(services).order_by(services.c.tick.desc()).limit(1)).first()
+            row = connection.execute(select(services).order_by(ahead, services.c.tick.desc()).limit(1)).first()
         return service_row(row) if row else None
 
     def _change(self, name: str, **values: object) -> bool:

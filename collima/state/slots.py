@@ -84,17 +84,17 @@ class Slots:
 
     # ---- since when
 
-    def first_seen(self, wanted: Mapping[str, str]) -> Mapping[str, datetime]:
+    def first_seen(self, wanted: Mapping[str, str], *, whole: bool = True) -> Mapping[str, datetime]:
         """By job, since when it has had this schedule: there are no slots before. A new or changed one begins now.
 
-        `wanted` is the whole of a file, by job: what it does not name any more is forgotten.
+        `wanted` is a file, by job. `whole`: nobody has another one, so what it does not name any more is forgotten.
         """
-        return raced(lambda: self._first_seen(wanted, micros(self.database.now())))
+        return raced(lambda: self._first_seen(wanted, whole, micros(self.database.now())))
 
-    def _first_seen(self, wanted: Mapping[str, str], now: int) -> Mapping[str, datetime]:
+    def _first_seen(self, wanted: Mapping[str, str], whole: bool, now: int) -> Mapping[str, datetime]:
         with self.database.write() as connection:
             known = {row.job: row for row in connection.execute(select(schedules))}
-            if gone := known.keys() - wanted.keys():
+            if whole and (gone := known.keys() - wanted.keys()):
                 connection.execute(delete(schedules).where(schedules.c.job.in_(gone)))
             kept = {
                 job: known[job].since for job, text in wanted.items() if job in known and known[job].schedule == text
@@ -242,8 +242,8 @@ class Slots:
         """A running slot of a dead service is this one's. False: another one was faster."""
         return self._change(row, service=service)
 
-    def note_run(self, row: SlotRow, run: str) -> bool:
-        return self._change(row, run=run)
+    def note_run(self, row: SlotRow, run: str) -> None:
+        self._change(row, run=run)
 
     def _change(self, row: SlotRow, **values: object) -> bool:
         def changed() -> bool:

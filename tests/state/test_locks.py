@@ -143,6 +143,17 @@ def test_a_run_on_another_machine_is_believed_alive_until_its_lease_ends(state: 
     assert (here.archive.run(record.run).cause, here.archive.run(second.run).state) == ("killed", "changed")
 
 
+def test_a_lease_that_no_clock_of_today_can_have_given_says_nothing(state: State) -> None:
+    there, here = state.open(host="there"), state.open()
+    with ExitStack() as dead:
+        state.later(days=1)
+        dead.enter_context(there.begin(JOB, TARGET, slot=None, kind="run", config=""))
+        state.later(days=-1)
+        with run(here):
+            pass
+        dead.pop_all()
+
+
 def test_a_lost_run_does_not_take_the_locks_of_its_successor_away(state: State) -> None:
     there, here = state.open(host="there"), state.open()
     with ExitStack() as successor:

@@ -24,8 +24,13 @@ def test_a_job_that_the_file_names_again_begins_anew(state: State) -> None:
     journal = state.open()
     journal.slots.first_seen({"a": "x"})
     journal.slots.first_seen({})
+    began = state.now
     state.later(days=3)
-    assert journal.slots.first_seen({"a": "x"}) == {"a": state.now}
+    assert journal.slots.first_seen({"a": "x"}) == {"a": state.now} != {"a": began}
+    since = state.now
+    state.later(days=3)
+    journal.slots.first_seen({}, whole=False)
+    assert journal.slots.first_seen({"a": "x"}) == {"a": since}
 
 
 def test_a_slot_is_claimed_once_and_started_once(state: State) -> None:
@@ -83,6 +88,15 @@ def test_the_run_of_a_slot_is_found_with_its_process(state: State) -> None:
     assert journal.slots.ended_well(["sympa-lists"], state.now + HOUR) == {}
 
 
+@pytest.mark.parametrize("came_to", ["in-sync", "changed", "held", "partial", "failed"])
+def test_a_whole_run_that_did_not_fail_has_ended_well(state: State, came_to: str) -> None:
+    journal = state.open()
+    with journal.begin("a", "", slot=None, kind="run", config="c0") as record:
+        assert journal.slots.ended_well(["a"], state.now) == {}
+        record.end(came_to, {}, transient=False, cause="")
+    assert bool(journal.slots.ended_well(["a"], state.now)) == (came_to != "failed")
+
+
 def test_a_run_is_buried_with_its_locks_and_if_it_lived_can_write_no_more(state: State) -> None:
     journal = state.open()
     slot = int(state.now.timestamp() * 1_000_000)
@@ -129,6 +143,25 @@ def test_services_are_alive_as_long_as_their_lease_or_their_process(state: State
     newest = here.services.newest()
     assert newest is not None
     assert newest.id == "s2"
+
+
+def test_a_service_whose_clock_was_ahead_is_not_the_newest_while_there_is_another(state: State) -> None:
+    ahead, journal = state.open("there"), state.open()
+    state.later(days=1)
+    ahead.services.begin("s1", config="c0", version="1")
+    ahead.services.end("s1")
+    state.later(days=-1)
+    assert getattr(journal.services.newest(), "id", "") == "s1"
+    journal.services.begin("s2", config="c0", version="1")
+    assert getattr(journal.services.newest(), "id", "") == "s2"
+
+
+def test_a_fault_as_long_as_a_book_is_stored_in_part(state: State) -> None:
+    journal = state.open()
+    journal.services.begin("s1", config="c0", version="1")
+    journal.services.loaded("s1", config="c0", fault="\N{GRINNING FACE}" * 70_000)
+    (row,) = journal.services.open()
+    assert row.fault == "\N{GRINNING FACE}" * 10_000
 
 
 def test_the_log_of_a_run_is_replaced_as_it_grows(state: State) -> None:
