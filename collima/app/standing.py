@@ -1,11 +1,11 @@
 """How everything stands, read at one moment: what `collima status`, Munin and Prometheus are told."""
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from collima.app import wiring
 from collima.app.config import Config, Job
 from collima.app.when import latest
 from collima.state import SqlJournal
@@ -42,7 +42,7 @@ class Standing:
 def read(config: Config, journal: SqlJournal, now: datetime) -> Standing:
     """Raises StateError. Jobs of kinds that are not built yet are left out."""
     service, pauses = journal.services.newest(), journal.pauses.open(now)
-    holds = journal.archive.open_holds()
+    holds, machine = journal.archive.open_holds(), wiring.machine(journal.host)
     jobs = []
     for name, job in config.jobs.items():
         if job.options is None:
@@ -56,7 +56,7 @@ def read(config: Config, journal: SqlJournal, now: datetime) -> Standing:
                 unclaimed=_unclaimed(journal, job, config.timezone, slot, now) if service else None,
                 holds=tuple(hold for hold in holds if hold.job == name),
                 pause=pauses.get(name) or pauses.get(EVERY_JOB),
-                here=_here(job),
+                here=not job.runs_on or not machine.isdisjoint(job.runs_on),
             )
         )
     return Standing(
@@ -77,8 +77,3 @@ def _unclaimed(journal: SqlJournal, job: Job, zone: ZoneInfo, slot: SlotRow | No
         return None
     since = journal.slots.since(job.name)
     return due if since is not None and since <= due else None
-
-
-def _here(job: Job) -> bool:
-    host = socket.gethostname()
-    return not job.runs_on or bool({host, host.partition(".")[0], socket.getfqdn()} & set(job.runs_on))

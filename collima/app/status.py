@@ -114,6 +114,9 @@ def _ticking(standing: Standing, silence: timedelta) -> tuple[Level, str]:
     if newest is None:
         return Level.OK, "there is none: only runs are judged"
     ago = _long(standing.now - newest.tick)
+    if newest.tick - standing.now > silence:
+        at = _at(standing, newest.tick)
+        return Level.CRITICAL, f"its last decision is of {at}, which is to come: is the clock right on {newest.host}?"
     if standing.now - newest.tick > silence:
         how = "was stopped" if newest.stopped else "is silent"
         return Level.CRITICAL, f"{how}, its last decision was {ago} ago on {newest.host}: no run is started"
@@ -254,7 +257,7 @@ def _figures(standing: Standing, silence: timedelta) -> Iterator[Figure]:
     """The same names in perfdata, in `--json` and for Munin."""
     now, states = standing.now, [one.runs.ended.state for one in standing.jobs if one.runs.ended and not one.pause]
     if standing.service:
-        age = _seconds(now - standing.service.tick)
+        age = _seconds(abs(now - standing.service.tick))  # one that is to come is no decision either
         yield Figure("tick_age", age, "s", critical=_seconds(silence))
     yield Figure("jobs", len(standing.jobs))
     yield Figure("failed", states.count("failed"), critical=0)

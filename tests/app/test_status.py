@@ -105,12 +105,12 @@ def test_a_run_that_died_has_failed(site: Watched) -> None:
 def test_a_failure_that_will_be_tried_again_is_a_warning_until_then(site: Watched) -> None:
     site.service()
     row = site.slot("waiting")
-    site.journal.slots.start(row, "s1")
+    site.journal.slots.start([row], "s1")
     run = site.run(state="failed", cause="no answer", transient=True, slot=DUE)
     running = site.journal.slots.of("lists", DUE)
     assert running is not None
     site.journal.slots.note_run(running, run)
-    site.journal.slots.wait(running, site.now + timedelta(minutes=10), cause="tried again", tries=1)
+    site.journal.slots.wait(running, site.now + timedelta(minutes=10), cause="tried again", run=run, tries=1)
     assert site.line("job", "lists").level is Level.WARNING
     assert "is tried again" in site.line("job", "lists").text
 
@@ -179,10 +179,26 @@ def test_a_scheduler_that_was_given_up_for_cron_is_not_asked_for(site: Watched) 
     assert judge(site.standing(), cron=True).level is Level.OK
 
 
-def test_a_clock_that_was_set_back_is_no_silence(site: Watched) -> None:
+def test_a_clock_that_was_set_back_is_no_silence_once_the_service_has_decided_again(site: Watched) -> None:
     site.service()
     site.later(hours=-1)
+    told = site.line("scheduler")
+    assert told.level is Level.CRITICAL
+    assert told.text == "its last decision is of 2026-11-24 05:35, which is to come: is the clock right on here?"
+    assert str(site.status()).split(" | ")[1].startswith("tick_age=3600s;;300;0")
+    site.journal.services.tick("s1")
     assert site.line("scheduler").level is Level.OK
+
+
+def test_a_service_that_was_stopped_while_the_clock_was_ahead_hides_no_silence(site: Watched) -> None:
+    site.later(days=1)
+    site.service("s1")
+    site.journal.services.end("s1")
+    site.later(days=-1)
+    site.service("s2")
+    assert site.line("scheduler").level is Level.OK
+    site.later(minutes=6)
+    assert site.line("scheduler").text.startswith("is silent, its last decision was 6 minutes ago")
 
 
 def test_two_services_with_different_schedules_are_a_warning(site: Watched) -> None:
