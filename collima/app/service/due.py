@@ -82,9 +82,18 @@ def deadline(job: Job, slot: datetime) -> datetime:
     return start(job, slot) + max(_length(job.catch_up or CATCH_UP), ON_TIME)
 
 
-def superseded(waiting: Collection[datetime]) -> frozenset[datetime]:
-    """Of the slots of one job that wait, those that a newer one replaces: they are skipped."""
-    return frozenset(waiting) - {max(waiting)} if waiting else frozenset()
+def given_up(job: Job, since: datetime) -> datetime:
+    """A slot that waits for another try since then is missed when none of its machines has taken it by this moment."""
+    return since + max(_length(job.catch_up or CATCH_UP), ON_TIME) + ELSEWHERE
+
+
+def superseded(waiting: Collection[datetime], now: datetime) -> frozenset[datetime]:
+    """Of the slots of one job that wait, those that a newer one replaces: they are skipped.
+
+    One of the future replaces none: a clock that was ahead has claimed it.
+    """
+    newest = max((slot for slot in waiting if slot <= now), default=now)
+    return frozenset(slot for slot in waiting if slot < newest)
 
 
 def pausing(job: str, pauses: Iterable[Pause], slot: datetime, now: datetime) -> Pause | None:
@@ -96,14 +105,6 @@ def pausing(job: str, pauses: Iterable[Pause], slot: datetime, now: datetime) ->
 
 
 # ---- waits-for
-
-
-@dataclass(frozen=True, slots=True)
-class Ran:
-    """A whole run (kind `run`) of a job, scheduled or by hand."""
-
-    started: datetime
-    state: str  # "" while it is under way
 
 
 def awaited(job: Job, jobs: Mapping[str, Job], slot: datetime, zone: ZoneInfo) -> Mapping[str, datetime]:
@@ -126,16 +127,9 @@ def _same_day(job: Job, slot: datetime, zone: ZoneInfo) -> datetime | None:
     return None
 
 
-def unmet(awaited: Mapping[str, datetime], runs: Mapping[str, Iterable[Ran]]) -> tuple[str, ...]:
-    """The jobs for which a slot still waits. `runs`: by job, those that started at or after its awaited slot, or more.
-
-    A run that started since then has ended, and not failed: held and partial will do.
-    """
-    return tuple(
-        name
-        for name, slot in awaited.items()
-        if not any(run.started >= slot and run.state and run.state != "failed" for run in runs.get(name, ()))
-    )
+def unmet(awaited: Mapping[str, datetime], ended: Mapping[str, datetime]) -> tuple[str, ...]:
+    """The jobs for which a slot still waits. `ended`: by job, when its newest whole run that ended well began."""
+    return tuple(name for name, slot in awaited.items() if name not in ended or ended[name] < slot)
 
 
 def _length(duration: Duration | None) -> timedelta:

@@ -1,8 +1,8 @@
 """Whether another process still lives: a service, or a run. On this machine it is seen; of another one a lease tells.
 
-A lease is a moment by a clock, and clocks jump. So a process elsewhere is dead only when its lease is over and it has,
-for as long as a lease lasts and while we could look, not renewed it. A service that just came up, or that could not
-reach the database, waits that long before it takes anything over.
+A lease is a moment by a clock, and clocks jump: ours, or that of the machine that died. So a process elsewhere is dead
+when it has, for as long as a lease lasts and while we could look, not renewed it, whatever moment that names. A service
+that just came up, or that could not reach the database, waits that long before it takes anything over.
 """
 
 from collections.abc import Callable
@@ -34,23 +34,22 @@ class Lives:
 
     host: str
     steady: Callable[[], float]
-    patient: bool = True  # False: the lease alone counts
+    patient: bool = True  # False: the lease alone counts, by the clocks of both
     _seen: dict[str, tuple[datetime, float]] = field(default_factory=dict)  # by id: its lease, and since when
 
     def dead(self, one: Leased, now: datetime) -> bool:
         """`one` has no lease any more: it let go of what it had."""
         if one.lease is None:
             return True
-        if one.host == self.host:
-            return locks.dead(one, self.host, now)
+        if one.host == self.host or not self.patient:
+            return locks.dead(one, self.host, now, longest=locks.LEASE)
         lease, since = self._seen.get(one.id, (None, 0.0))
         if lease != one.lease:
             since = self.steady()
             if len(self._seen) >= MOST:
                 self._seen.clear()
             self._seen[one.id] = one.lease, since
-        waited = not self.patient or self.steady() - since > locks.LEASE.total_seconds()
-        return waited and one.lease < now
+        return self.steady() - since > locks.LEASE.total_seconds()
 
     def look_away(self) -> None:
         """Nothing could be seen for a while: what was not renewed meanwhile proves nothing."""

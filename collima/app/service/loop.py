@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import collima
 from collima.app.config import Config, Job
 from collima.app.service import due
-from collima.app.service.due import Ran
 from collima.app.service.lives import Lives
 from collima.app.service.loaded import Loaded
 from collima.app.service.queue import Queue
@@ -32,6 +31,8 @@ log = logging.getLogger(__name__)
 
 AWAITED = timedelta(days=2)  # a day and the hours that a clock may be off: what a slot waits for is of the same day
 NOTABLE = timedelta(minutes=1)  # so short an absence of the state is told to nobody
+QUIET = 3600.0  # seconds without a fault of this program, after which it counts as over
+FAULTS = 20  # of a file, as many as people are told
 
 
 @dataclass
@@ -58,7 +59,10 @@ class Service:
     _since: Mapping[str, datetime] | None = None  # by job; None: not noted yet
     _settled: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)  # by job: nothing to do from, until
     _away: tuple[datetime, str] | None = None  # since when the state cannot be used, and why
-    _odd: frozenset[str] = frozenset()  # other services with another schedule, as told
+    _odd: str | None = None  # what was told of services with other schedules; None: not looked yet
+    _refused: frozenset[str] | None = None  # services that did not take a schedule, as last seen; None: not looked yet
+    _over: set[str] = field(default_factory=lambda: {"state", "program"})  # troubles to be closed, an earlier service's
+    _broken: float | None = None  # when this program last had a fault, by the steady clock
 
     def __post_init__(self) -> None:
         self._lives = Lives(self.journal.host, self.steady, self.patient)
@@ -77,7 +81,8 @@ class Service:
     def tick(self) -> None:
         """Does what is due now. Without the state it does nothing, and is well again when that is.
 
-        Raises StateError for one that will not be usable by itself: another user's, an older version's.
+        Raises StateError for one that will not be usable by itself: another user's, an older version's. A fault of this
+        program is told, and the next tick comes all the same; who waits for one (`patient` is False) gets it.
         """
         now = self.clock()
         try:
@@ -88,7 +93,13 @@ class Service:
             if self._away is None:
                 log.error("the state cannot be used; runs under way go on, nothing is started: %s", err)  # noqa: TRY400
                 self._away = now, str(err)
+            self._settled.clear()
             self._lives.look_away()
+        except Exception as err:
+            if not self._registered or not self.patient:
+                raise
+            log.exception("a fault of this program, in a tick: the next one comes all the same")
+            self._stumbled(f"a fault of this program ({type(err).__name__}): see its log", now)
         else:
             self._back(now)
 
@@ -98,7 +109,7 @@ class Service:
         try:
             fresh = self._fresh()
         except ConfigError as err:
-            self.fault = str(err)
+            self.fault = _shortened(str(err))
             log.error("the schedule stays as it was: %s", err)  # noqa: TRY400 - a fault of the file
             return
         before, self.loaded = self.loaded, fresh
@@ -127,19 +138,18 @@ class Service:
     def _tick(self, now: datetime) -> None:
         self._sign_on()
         if self._since is None:
-            jobs = self._scheduled()
-            self._since = self.journal.slots.first_seen({job.name: f"{job.when.cron} {self._zone}" for job in jobs})
+            self._since = self._first_seen(now)
         if self._answering:
             self._answer(now)
-        services = self.journal.services.open()
-        self._compare(services, now)
         self.runs.reap(self.config, now)
         if not self.stopping:
             self._claim(now)
         slots = self.journal.slots.open()
-        dead = {row.id for row in services if row.id != self.name and self._lives.dead(row, now)}
-        known = {row.id for row in services}
-        self.runs.watch(slots, self.config, lambda name: name in dead or name not in known, now)
+        services = self._living(now)  # after the slots: who has one of them was there before it
+        names = {row.id for row in services}
+        self.runs.watch(slots, self.config, lambda name: name not in names, now)
+        self._compare(services, now)
+        self._close(services, now)
         if not self.stopping:
             self._start(slots, now)
         self.runs.store_logs(now)
@@ -153,7 +163,16 @@ class Service:
         what = f"{self.config.path}, {len(self.config.jobs)} jobs, {self.config.hash[:16]}"
         log.info("service %s on %s runs %s", self.name, self.journal.host, what)
 
-    def _claim(self, now: datetime) -> bool:
+    def _living(self, now: datetime) -> list[ServiceRow]:
+        return [row for row in self.journal.services.open() if row.id == self.name or not self._lives.dead(row, now)]
+
+    def _first_seen(self, now: datetime) -> Mapping[str, datetime]:
+        """While a service with another schedule lives, the jobs that only it knows keep their past."""
+        wanted = {job.name: f"{job.when.cron} {self._zone}" for job in self._scheduled()}
+        alone = all(row.id == self.name or row.config == self.config.hash for row in self._living(now))
+        return self.journal.slots.first_seen(wanted, whole=alone)
+
+    def _claim(self, now: datetime) -> None:
         """Rows for what is due and has none."""
         fresh: dict[tuple[str, datetime], Job] = {}
         for job in self._scheduled():
@@ -161,9 +180,9 @@ class Service:
             if not begin <= now < end and (slot := latest(job.when, self._zone, now)):
                 fresh[job.name, slot] = job
         if not fresh:
-            return False
+            return
         known, pauses = self.journal.slots.known(fresh), self.journal.pauses.known().values()
-        claimed = []
+        claimed, settled = [], {}
         for (name, slot), job in fresh.items():
             have = {slot} if (name, slot) in known else ()
             since = (self._since or {})[name]
@@ -172,19 +191,20 @@ class Service:
                 state = "waiting" if found.fate == "run" else found.fate
                 claimed.append(SlotRow(name, slot, state, not_before=due.start(job, slot), cause=found.cause))
             if found or have or slot < since:
-                self._settled[name] = slot, following(job.when, self._zone, now) or slot
-        if count := self.journal.slots.claim(claimed):
+                settled[name] = slot, following(job.when, self._zone, now) or slot
+        count = self.journal.slots.claim(claimed)
+        self._settled.update(settled)  # only what is in the state is settled
+        if count:
             log.info("%d due", count)
             for row in claimed:
                 if row.state != "waiting":
                     _log(row, row.state, row.cause)
-        return bool(claimed)
 
-    def _start(self, slots: Collection[SlotRow], now: datetime) -> bool:
+    def _start(self, slots: Collection[SlotRow], now: datetime) -> None:
         waiting = [slot for slot in slots if slot.state == "waiting"]
         if not waiting:
-            return False
-        jobs, changed = self.config.jobs, False
+            return
+        jobs = self.config.jobs
         awaited = {name for slot in waiting if slot.job in jobs for name in jobs[slot.job].waits_for}
         ended = self.journal.slots.ended_well(awaited, now - AWAITED) if awaited else {}
         queue = Queue(
@@ -193,44 +213,66 @@ class Service:
             here={job.name for job in jobs.values() if self._here(job)},
             pauses=self.journal.pauses.known().values(),
             locked={lock.name for lock in self.journal.slots.locks() if not self._lives.dead(lock, now)},
-            ran={name: [Ran(started, "in-sync")] for name, started in ended.items()},
+            ended=ended,
         )
         fates = list(queue.fates(slots))
         for slot, fate, why in fates:
             if fate not in ("start", "wait"):
                 _log(slot, fate, why)
-                changed |= self.journal.slots.end(slot, fate, cause=why)
+                self.journal.slots.end(slot, fate, cause=why)
         free = max(0, self.config.workers - len(self.runs.running) - self.runs.watched)
         ready = [slot for slot, fate, _ in fates if fate == "start"]
-        return bool(self.runs.start(ready[:free], self.loaded, now)) or changed
+        self.runs.start(ready[:free], self.loaded, now)
 
     # ---- of itself, and of others
 
     def _answer(self, now: datetime) -> None:
-        self.journal.services.loaded(self.name, config=self.config.hash, fault=self.fault)
+        try:
+            self.journal.services.loaded(self.name, config=self.config.hash, fault=self.fault)
+        except StateError as err:
+            if err.transient:
+                raise
+            log.error("the outcome of the reload cannot be stored: %s", err)  # noqa: TRY400 - jobs run all the same
+        if self.fault:
+            self._alert("reload", self.fault, now)
         self._answering = False
-        self._alert("reload", self.fault, now)
 
     def _compare(self, services: Collection[ServiceRow], now: datetime) -> None:
-        """Two services with two schedules would each run its own: after a while that is no reload under way."""
+        """Two services with two schedules would each run its own: after a while that is no reload under way.
+
+        Each of them comes to the same words, which are told once.
+        """
         ours = next((row for row in services if row.id == self.name), None)
-        odd = [
-            row
-            for row in services
-            if ours and row.config != ours.config and min(now - row.loaded, now - ours.loaded) > locks.LEASE
-        ]
-        alive = [row for row in odd if not self._lives.dead(row, now)]
-        names = frozenset(f"{row.id} {row.config}" for row in alive)
-        if names == self._odd:
-            return
-        self._odd = names
-        every = sorted(  # each of them comes to the same words, which are told once
-            {
-                f"{self.journal.host} runs {self.config.hash[:16]}",
-                *(f"{row.host} runs {row.config[:16]}" for row in alive),
-            }
-        )
-        self._alert("schedules", f"services have different schedules: {', '.join(every)}" if alive else "", now)
+        others = [row for row in services if ours and row.config != ours.config]
+        odd = [row for row in others if ours and min(now - row.loaded, now - ours.loaded) > locks.LEASE]
+        if others and not odd:
+            return  # too early to say
+        every = ", ".join(sorted({f"{row.host} runs {row.config[:16]}" for row in services}))
+        told = f"services have different schedules: {every}" if odd else ""
+        if told != self._odd:
+            self._alert("schedules", told, now)
+            self._odd = told
+
+    def _close(self, services: Collection[ServiceRow], now: datetime) -> None:
+        """Trouble whose cause is gone is over, also when another service, or one before this, had told of it."""
+        refused = frozenset(row.id for row in services if row.fault)
+        if refused != self._refused:
+            if not refused:
+                self._alert("reload", "", now)
+            self._refused = refused
+        if self._broken is not None and self.steady() - self._broken > QUIET:
+            self._broken = None
+            self._over.add("program")
+        for what in sorted(self._over):
+            self._alert(what, "", now)
+            self._over.discard(what)
+
+    def _stumbled(self, cause: str, now: datetime) -> None:
+        """Told once, however often it comes."""
+        if self._broken is None:
+            with suppress(StateError):
+                self._alert("program", cause, now)
+        self._broken = self.steady()
 
     def _back(self, now: datetime) -> None:
         if self._away is None:
@@ -240,9 +282,11 @@ class Service:
         span = timedelta(seconds=round(abs(now - since).total_seconds()))
         log.warning("the state can be used again after %s: %s", span, cause)
         if span >= NOTABLE:
-            with suppress(StateError):
+            self._over.add("state")
+            with suppress(StateError):  # then the next tick closes it
                 self._alert("state", f"it could not be used for {span}: {cause}", now)
                 self._alert("state", "", now)
+                self._over.discard("state")
 
     def _alert(self, what: str, cause: str, now: datetime) -> None:
         """People are told of trouble, or, with no cause, that it is over."""
@@ -279,6 +323,13 @@ class Service:
 
     def _ping(self) -> None:
         self.runs.pings = self.seams.pings(self.config) if self.seams.pings else None
+
+
+def _shortened(fault: str) -> str:
+    """The first faults of a file: it may have thousands."""
+    lines = fault.splitlines()
+    more = [f"and {len(lines) - FAULTS} more"] if len(lines) > FAULTS else []
+    return "\n".join([*lines[:FAULTS], *more])
 
 
 def _log(slot: SlotRow, fate: str, why: str) -> None:

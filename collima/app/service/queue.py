@@ -1,13 +1,12 @@
 """Which of the waiting slots start now, which can no more, and why the others wait: pure."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from collima.app.config import Config, Job
 from collima.app.service import due
-from collima.app.service.due import Ran
 from collima.state.pauses import Pause
 from collima.state.slots import SlotRow
 
@@ -18,14 +17,16 @@ Fate = Literal["start", "wait", "skipped", "paused", "missed"]
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What is looked at. `here`: the jobs that this machine may run; `locked`: names of locks whose run lives."""
+    """What is looked at. `here`: the jobs that this machine may run; `locked`: names of locks whose run lives; `ended`:
+    by job, when the newest run began that ended well (`journal.slots.ended_well`).
+    """
 
     config: Config
     now: datetime
     here: Collection[str]
     pauses: Collection[Pause] = ()
     locked: Collection[str] = ()
-    ran: Mapping[str, Iterable[Ran]] | None = None
+    ended: Mapping[str, datetime] = field(default_factory=dict)
 
     def fates(self, slots: Collection[SlotRow]) -> Iterator[tuple[SlotRow, Fate, str]]:
         """(slot, what becomes of it, why) for each that waits, the oldest first. At most one of a job, and one of a
@@ -45,7 +46,7 @@ class Queue:
             job = self.config.jobs.get(slot.job)
             if job is None or job.options is None:
                 yield (slot, *self._unknown(slot))
-            elif slot.due in due.superseded(waiting[slot.job]):
+            elif slot.due in due.superseded(waiting[slot.job], self.now):
                 yield slot, "skipped", "a newer one came while it waited"
             else:
                 fate, why = self._fate(slot, job, taken)
@@ -54,22 +55,24 @@ class Queue:
                 yield slot, fate, why
 
     def _fate(self, slot: SlotRow, job: Job, taken: Collection[str]) -> tuple[Fate, str]:
-        fresh = not slot.tries and not slot.takeovers and not slot.run
-        if fresh and (pause := due.pausing(job.name, self.pauses, slot.due, self.now)):
-            return "paused", pause.reason
+        fresh, here = _fresh(slot), job.name in self.here
+        if pause := due.pausing(job.name, self.pauses, slot.due if fresh else self.now, self.now):
+            return "paused" if fresh else "wait", pause.reason
         why = self._obstacle(slot, job, taken)
         if fresh and self.now > due.deadline(job, slot.due):
             return "missed", why or slot.cause or "no worker was free"
-        return ("wait", why) if why or job.name not in self.here else ("start", "")
+        if not fresh and not here and self.now > due.given_up(job, slot.not_before or slot.due):
+            return "missed", due.OTHERS
+        return ("wait", why) if why or not here else ("start", "")
 
     def _obstacle(self, slot: SlotRow, job: Job, taken: Collection[str]) -> str:
-        """Why it cannot start now; "": it can."""
+        """Why it cannot start now; "": it can. One that was started once has waited for other jobs."""
         if slot.not_before and slot.not_before > self.now:
             return slot.cause or "its time has not come"
         if any(name in taken for name in self._locks(job.name)):
             return "another run has the job, or its target"
-        zone = self.config.timezone
-        if unmet := due.unmet(due.awaited(job, self.config.jobs, slot.due, zone), self.ran or {}):
+        awaited = due.awaited(job, self.config.jobs, slot.due, self.config.timezone) if _fresh(slot) else {}
+        if unmet := due.unmet(awaited, self.ended):
             return f"it waits for {', '.join(unmet)}"
         return ""
 
@@ -81,3 +84,8 @@ class Queue:
     def _unknown(self, slot: SlotRow) -> tuple[Fate, str]:
         why = "the schedule does not have this job any more"
         return ("skipped" if self.now - slot.due > FORGOTTEN else "wait"), why
+
+
+def _fresh(slot: SlotRow) -> bool:
+    """It was never started."""
+    return not slot.tries and not slot.takeovers and not slot.run

@@ -70,6 +70,8 @@ class Stage:
     folder: Path
     played: list[Played] = field(default_factory=list)
     told: list[tuple[str, str]] = field(default_factory=list)  # (about, cause) of trouble; no cause: it is over
+    troubles: dict[str, str] = field(default_factory=dict)  # that are not over, as the state knows them
+    odd: list[Exception] = field(default_factory=list)  # what the next starts of a process raise
     jump: timedelta = timedelta()  # how far the clock on the wall is ahead of the steady one
 
     @property
@@ -85,6 +87,8 @@ class Stage:
         journal = self.state.open(host)
 
         def spawn(schedule: Loaded, job: Job, slot: datetime, done: object) -> Played:
+            if self.odd:
+                raise self.odd.pop()
             self.played.append(Played(job.name, slot, journal))
             return self.played[-1]
 
@@ -99,11 +103,17 @@ class Stage:
             spawn=spawn,
             wake=lambda: None,
             seams=Seams(
-                trouble=lambda config, journal, about, cause, now: self.told.append((about, cause)),
-                well=lambda config, journal, about, now: self.told.append((about, "")),
+                trouble=lambda config, journal, about, cause, now: self.tell(about, cause),
+                well=lambda config, journal, about, now: self.tell(about, ""),
             ),
             patient=patient,
         )
+
+    def tell(self, about: str, cause: str) -> None:
+        """What is not new is told to nobody."""
+        if self.troubles.get(about, "") != cause:
+            self.troubles[about] = cause
+            self.told.append((about, cause))
 
     def steady(self) -> float:
         return (self.state.now - self.jump).timestamp()

@@ -4,14 +4,17 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text, update
 
+from collima.app.service.loop import Service
 from collima.state.pauses import Pause
+from collima.state.tables import locks, services
 from tests.app.service.stage import DEAD, Stage, utc
 from tests.state.conftest import State
 
 DAILY = "  a: {kind: script, when: daily at 08:00}"  # 07:00 UTC
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+A_DAY = DAY // timedelta(microseconds=1)
 
 
 @pytest.fixture
@@ -23,6 +26,11 @@ def stage(state: State, tmp_path: Path) -> Stage:
 def lone(lite: State, tmp_path: Path) -> Stage:
     """On SQLite only: what is tested is not the database."""
     return Stage(lite, tmp_path)
+
+
+def execute(service: Service, statement: str) -> None:
+    with service.journal.database.write() as connection:
+        connection.execute(text(statement))
 
 
 def test_a_job_runs_when_it_is_due_and_once(stage: Stage) -> None:
@@ -110,6 +118,43 @@ def test_a_clock_that_is_a_day_ahead_takes_nothing_from_other_machines(maria: St
     stage.set_clock(DAY)  # of one machine: the other renews its lease a day behind
     here.tick()
     assert stage.state.open().slots.of("a", utc("2026-11-24T07:00")).service == there.name  # type: ignore[union-attr]
+
+
+def test_a_slot_that_a_clock_ahead_has_claimed_replaces_none_of_today(lone: Stage) -> None:
+    lone.write(DAILY)
+    service, by_hand = lone.service(), lone.state.open()
+    service.tick()
+    lone.at("06:50")
+    with by_hand.begin("a", "", slot=None, kind="run", config="c0") as record:
+        lone.set_clock(DAY + HOUR)
+        service.tick()
+        lone.set_clock(-DAY - HOUR)
+        lone.at("07:00")
+        service.tick()
+        record.end("changed", {}, transient=False, cause="")
+    service.tick()
+    assert [run.slot for run in lone.played] == [utc("2026-11-24T07:00")]
+
+
+def test_a_dead_machine_whose_clock_was_a_day_ahead_is_dead_after_the_lease(maria: State, tmp_path: Path) -> None:
+    stage = Stage(maria, tmp_path)
+    stage.write(DAILY)
+    there, here = stage.service("there"), stage.service("here")
+    there.tick()
+    here.tick()
+    stage.at("07:00")
+    there.tick()
+    run = stage.played[0].begins()
+    with stage.state.open().database.write() as connection:
+        connection.execute(update(services).where(services.c.id == there.name).values(lease=services.c.lease + A_DAY))
+        connection.execute(update(locks).where(locks.c.run == run).values(lease=locks.c.lease + A_DAY))
+    for _ in range(15):
+        here.tick()
+        stage.state.later(seconds=15)
+    assert len(stage.played) == 2
+    stage.played[1].ends()  # its own process takes the lock, too
+    here.tick()
+    assert stage.slot("a").state == "ended"
 
 
 def test_a_transient_failure_is_tried_again_as_often_as_retry_says(stage: Stage) -> None:
@@ -359,6 +404,61 @@ def test_a_paused_job_is_not_run_now_and_not_later(lone: Stage) -> None:
     assert [run.slot for run in lone.played] == [utc("2026-11-25T07:00")]
 
 
+def test_another_try_does_not_start_in_a_pause_but_after_it(lone: Stage) -> None:
+    lone.write("  a: {kind: script, when: daily at 08:00, retry: {times: 2, every: 10 minutes}}")
+    service, journal = lone.service(), lone.state.open()
+    service.tick()
+    lone.at("07:00")
+    service.tick()
+    lone.played[0].ends("failed", transient=True, cause="no answer")
+    service.tick()
+    journal.pauses.set(Pause("a", lone.state.now, utc("2026-11-24T09:00"), "the mail server moves", "rossi"))
+    lone.at("08:00")
+    service.tick()
+    assert (len(lone.played), lone.slot("a").state) == (1, "waiting")
+    lone.at("09:01")
+    service.tick()
+    assert len(lone.played) == 2
+
+
+def test_another_try_of_a_job_whose_machine_does_not_come_back_is_missed(stage: Stage) -> None:
+    stage.write(
+        "  a: {kind: script, when: weekly on tuesday at 08:00, runs-on: there, catch-up: 1 hour, "
+        "retry: {times: 2, every: 10 minutes}}"
+    )
+    there, here = stage.service("there"), stage.service("here")
+    there.tick()
+    here.tick()
+    stage.at("07:00")
+    there.tick()
+    stage.played[0].ends("failed", transient=True, cause="no answer")
+    there.tick()
+    stage.at("08:14")
+    here.tick()
+    assert stage.slot("a").state == "waiting"
+    stage.at("08:16")
+    here.tick()
+    assert (stage.slot("a").state, stage.slot("a").cause) == ("missed", "none of the machines that may run it took it")
+
+
+def test_another_try_has_waited_for_other_jobs_already(lone: Stage) -> None:
+    lone.write(
+        "  a: {kind: script, when: daily at 06:45}\n"
+        "  b: {kind: script, when: weekly on tuesday at 08:00, waits-for: a, retry: {times: 1, every: 3 days}}"
+    )
+    service = lone.service()
+    service.tick()
+    lone.at("07:00")
+    service.tick()
+    lone.played[0].ends()
+    service.tick()
+    lone.played[1].ends("failed", transient=True, cause="no answer")
+    service.tick()
+    lone.state.later(days=3)
+    service.tick()
+    assert [run.job for run in lone.played if run.job == "b"] == ["b", "b"]
+
+
 def test_what_waits_for_a_job_that_the_schedule_has_no_more_is_let_go_after_half_a_day(lone: Stage) -> None:
     lone.write("  a: {kind: script, when: daily at 08:00}\n  b: {kind: script, when: daily at 08:00}", "workers: 1")
     service = lone.service()
@@ -557,15 +657,139 @@ def test_two_services_with_different_schedules_are_reported_once_and_so_is_the_e
         here.tick()
         there.tick()
     ours, theirs = here.config.hash[:16], there.config.hash[:16]
-    assert stage.told == [
-        ("schedules", f"services have different schedules: here runs {ours}, there runs {theirs}"),
-        ("schedules", f"services have different schedules: here runs {ours}, there runs {theirs}"),
-    ]
+    assert stage.told == [("schedules", f"services have different schedules: here runs {ours}, there runs {theirs}")]
     here.reload()
     for _ in range(2):
         here.tick()
         there.tick()
-    assert sorted(stage.told[2:]) == [("reload", ""), ("schedules", ""), ("schedules", "")]
+    assert stage.told[1:] == [("schedules", "")]
+
+
+def test_of_many_services_with_different_schedules_each_says_the_same(lone: Stage) -> None:
+    lone.write(DAILY)
+    services = [lone.service("a")]
+    lone.write("  a: {kind: script, when: daily at 09:00}")
+    services += [lone.service("b"), lone.service("c")]
+    for _ in range(10):
+        for service in services:
+            service.tick()
+        lone.state.later(seconds=15)
+    one, two = services[0].config.hash[:16], services[1].config.hash[:16]
+    every = f"a runs {one}, b runs {two}, c runs {two}"
+    assert lone.told == [("schedules", f"services have different schedules: {every}")]
+
+
+def test_trouble_with_schedules_is_over_also_when_whoever_told_of_it_is_gone(lone: Stage) -> None:
+    lone.write(DAILY)
+    here = lone.service("here")
+    lone.write("  a: {kind: script, when: daily at 09:00}")
+    there = lone.service("there")
+    for _ in range(10):
+        here.tick()
+        there.tick()
+        lone.state.later(seconds=15)
+    assert [about for about, _ in lone.told] == ["schedules"]
+    here.end()
+    there.end()
+    again = lone.service("here")
+    again.tick()
+    assert lone.told[1:] == [("schedules", "")]
+
+
+def test_a_service_that_restarts_with_a_different_schedule_does_not_say_that_all_is_well(lone: Stage) -> None:
+    lone.write(DAILY)
+    here = lone.service("here")
+    lone.write("  a: {kind: script, when: daily at 09:00}")
+    there = lone.service("there")
+    for turn in range(20):
+        here.tick()
+        there.tick()
+        lone.state.later(seconds=15)
+        if turn == 10:
+            there.end()
+            there = lone.service("there")
+            there.tick()
+    assert [about for about, _ in lone.told] == ["schedules"]
+
+
+def test_a_bad_file_that_was_mended_and_read_by_a_restart_is_over(lone: Stage) -> None:
+    lone.write(DAILY)
+    service, other = lone.service(), lone.service("there")
+    service.tick()
+    other.tick()
+    lone.write("  a: {kind: script, when: dayly at 08:00}")
+    service.reload()
+    service.tick()
+    assert [about for about, _ in lone.told] == ["reload"]
+    lone.write(DAILY)
+    other.reload()
+    other.tick()
+    assert lone.told[1:] == []  # that one has what it should have, this one has not
+    service.end()
+    lone.service().tick()
+    assert lone.told[1:] == [("reload", "")]
+
+
+def test_trouble_that_an_earlier_service_could_not_close_is_closed_by_the_next(lone: Stage) -> None:
+    lone.tell("state", "it could not be used for 0:02:00: the state failed")
+    lone.tell("program", "a fault of this program (KeyError): see its log")
+    lone.write(DAILY)
+    lone.service().tick()
+    assert sorted(lone.told[2:]) == [("program", ""), ("state", "")]
+
+
+def test_a_file_with_thousands_of_faults_stops_nothing(stage: Stage) -> None:
+    stage.write(DAILY)
+    service = stage.service()
+    service.tick()
+    stage.write("\n".join(f"  j{number}: {{kind: script, when: dayly at 08:00}}" for number in range(2_000)))
+    service.reload()
+    service.tick()
+    (row,) = stage.state.open().services.open()
+    assert row.fault.splitlines()[-1] == "and 1980 more"
+    stage.at("07:00")
+    service.tick()
+    assert len(stage.played) == 1
+
+
+def test_what_could_not_be_claimed_for_a_fault_of_the_state_is_claimed_later(lone: Stage) -> None:
+    lone.write(DAILY)
+    service = lone.service()
+    service.tick()
+    lone.at("07:00")
+    execute(service, "CREATE TRIGGER full BEFORE INSERT ON slots BEGIN SELECT RAISE(ABORT, 'full'); END")
+    service.tick()
+    assert service.away
+    execute(service, "DROP TRIGGER full")
+    service.tick()
+    assert (len(lone.played), service.away) == (1, False)
+
+
+def test_a_fault_of_this_program_is_told_once_and_ends_nothing(lone: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    lone.write(DAILY)
+    service = lone.service()
+    service.tick()
+    lone.at("07:00")
+    lone.odd = [RuntimeError("can't start new thread"), RuntimeError("can't start new thread")]
+    for _ in range(6):
+        service.tick()
+        lone.state.later(minutes=1)
+    assert (len(lone.odd), len(lone.played)) == (0, 1)
+    assert lone.told == [("program", "a fault of this program (RuntimeError): see its log")]
+    assert "can't start new thread" in caplog.text
+    lone.state.later(hours=2)
+    service.tick()
+    assert lone.told[1:] == [("program", "")]
+
+
+def test_who_waits_for_one_tick_gets_its_fault(lone: Stage) -> None:
+    lone.write(DAILY)
+    service = lone.service(patient=False)
+    service.tick()
+    lone.at("07:00")
+    lone.odd = [RuntimeError("can't start new thread")]
+    with pytest.raises(RuntimeError):
+        service.tick()
 
 
 def test_a_different_schedule_of_another_service_does_not_move_our_past(stage: Stage) -> None:
@@ -582,6 +806,35 @@ def test_a_different_schedule_of_another_service_does_not_move_our_past(stage: S
     assert [run.slot for run in stage.played] == [utc("2026-11-24T07:00")]
 
 
+def test_a_restart_with_an_older_file_takes_no_past_from_jobs_of_the_newer_one(stage: Stage) -> None:
+    stage.write(DAILY)
+    old = stage.service("old")
+    stage.write(f"{DAILY}\n  b: {{kind: script, when: daily at 08:00}}")
+    new, next_one = stage.service("new"), stage.service("new")
+    new.tick()
+    old.tick()
+    stage.at("07:00")
+    new.end()
+    next_one.tick()
+    assert sorted(run.job for run in stage.played) == ["a", "b"]
+
+
+def test_a_service_that_comes_while_another_one_looks_keeps_what_it_starts(lone: Stage) -> None:
+    lone.write(DAILY)
+    here, there = lone.service("here"), lone.service("there")
+    here.tick()
+    lone.at("07:00")
+    here.stopping = True
+
+    def meanwhile(*what: object) -> None:
+        if not there._registered and "FROM slots" in str(what[2]) and "slots.state IN" in str(what[2]):
+            there.tick()
+
+    event.listen(here.journal.database._engine, "before_cursor_execute", meanwhile)
+    here.tick()
+    assert (len(lone.played), lone.slot("a").service) == (1, there.name)
+
+
 def test_the_log_of_a_run_is_there_while_it_runs(lone: Stage) -> None:
     lone.write(DAILY)
     service, journal = lone.service(), lone.state.open()
@@ -596,7 +849,10 @@ def test_the_log_of_a_run_is_there_while_it_runs(lone: Stage) -> None:
     assert (log.text, log.size, lone.slot("a").run) == ("reading …@unimore.it\n", 24, run)
     lone.played[0].output.add(b"more\n")
     service.tick()
-    assert journal.logs.of(run) == log  # not at every tick
+    lone.state.later(seconds=45)
+    lone.set_clock(HOUR)
+    service.tick()
+    assert journal.logs.of(run) == log  # not at every tick, whatever the clock on the wall does
     lone.state.later(seconds=15)
     service.tick()
     log = journal.logs.of(run)
