@@ -235,7 +235,7 @@ def test_lists_mail_and_the_state_survive_it(here: Machine) -> None:
 def test_a_command_by_ssh_survives_it(here: Machine, ssh_server: Sshd) -> None:
     ssh_server.allow(["date", "+lun-mail %s"])
     home = here.file("var/lib/collima/.ssh")
-    home.mkdir(exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True)
     for name in ("key", "known_hosts"):
         shutil.copy(ssh_server.folder / name, home)
         os.chown(home / name, UID, UID)
