@@ -12,7 +12,7 @@ from collima.state.tables import outbox, slots
 
 LATELY = timedelta(days=1)
 TO_GO = ("planned", "sending")
-LOST = ("failed", "unknown")
+IN_VAIN = ("failed", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Backlog:
 def backlog(database: Database, now: datetime) -> Backlog:
     """One query. A mail that is planned for later, and was never tried, is not one that should be gone."""
     due = outbox.c.state.in_(TO_GO) & or_(outbox.c.attempts > 0, outbox.c.not_before <= micros(now))
-    lost = outbox.c.state.in_(LOST) & (outbox.c.ended >= micros(now - LATELY))
+    lost = outbox.c.state.in_(IN_VAIN) & (outbox.c.ended >= micros(now - LATELY))
     wanted = select(
         outbox.c.state,
         func.count(),

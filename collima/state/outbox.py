@@ -17,17 +17,27 @@ from sqlalchemy import Connection, Insert, func, select, update
 from sqlalchemy.dialects import mysql, sqlite
 
 from collima.core.text import discreet, line
+from collima.state.backlog import IN_VAIN, TO_GO
 from collima.state.clock import maybe, micros, moment
 from collima.state.database import Database
 from collima.state.faults import raced
 from collima.state.keys import batches
 from collima.state.tables import outbox
 
-OPEN = ("planned", "sending")
 ROWS = 500  # that are added at once: mails are larger than other rows
 LOST = "whoever sent it died before the answer was stored: it may have been delivered"
 
-_WIRE = policy.SMTP.clone(cte_type="7bit")
+
+class _Wire(policy.EmailPolicy):
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """A subject that just fits a line of its own would be put there, and its first line be empty."""
+        folded = super().fold_binary(name, value)
+        empty = name == "Subject" and not folded.split(b"\r\n")[0].removeprefix(b"Subject:").strip()
+        return _NARROW.fold_binary(name, value) if empty else folded
+
+
+_NARROW = policy.SMTP.clone(max_line_length=78 - len("Subject: "))  # 78 in all: RFC 5322 2.1.1
+_WIRE = _Wire(linesep="\r\n", cte_type="7bit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +66,9 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the outbox stands: for status, metrics and the digest."""
+    """How the outbox stands, and why: for the digest."""
 
     waiting: int  # planned or sending
-    oldest: datetime | None  # of those that wait
     failed: int  # since the moment asked about
     unknown: int
     errors: tuple[tuple[str, int], ...]  # why mails failed or are unknown, and how many; most frequent first
@@ -138,7 +147,7 @@ class Outbox:
     def vias(self) -> tuple[str, ...]:
         """The connectors through which something waits, or is being sent."""
         with self.database.read() as connection:
-            return tuple(connection.scalars(select(outbox.c.via).where(outbox.c.state.in_(OPEN)).distinct()))
+            return tuple(connection.scalars(select(outbox.c.via).where(outbox.c.state.in_(TO_GO)).distinct()))
 
     def next(self, via: str) -> datetime | None:
         """When the next one that waits may be tried; None: nothing waits."""
@@ -208,15 +217,14 @@ class Outbox:
 
     def standing(self, since: datetime) -> Standing:
         """What waits now, and what failed or is unknown since then."""
-        ended = outbox.c.state.in_(("failed", "unknown")), outbox.c.ended >= micros(since)
+        ended = outbox.c.state.in_(IN_VAIN), outbox.c.ended >= micros(since)
         with self.database.read() as connection:
-            waits = select(func.count(), func.min(outbox.c.created)).where(outbox.c.state.in_(OPEN))
-            waiting, oldest = connection.execute(waits).one()
+            waiting = connection.execute(select(func.count()).where(outbox.c.state.in_(TO_GO))).scalar_one()
             by = select(outbox.c.state, outbox.c.error, func.count()).where(*ended)
             rows = connection.execute(by.group_by(outbox.c.state, outbox.c.error)).tuples().all()
-        counts = {state: sum(n for of, _, n in rows if of == state) for state in ("failed", "unknown")}
+        counts = {state: sum(n for of, _, n in rows if of == state) for state in IN_VAIN}
         errors = sorted(((error, n) for _, error, n in rows), key=lambda pair: (-pair[1], pair[0]))
-        return Standing(waiting, maybe(oldest), counts["failed"], counts["unknown"], tuple(errors))
+        return Standing(waiting, counts["failed"], counts["unknown"], tuple(errors))
 
     def _end(self, row: Planned, state: str, error: str) -> None:
         ended = micros(self.database.now())
@@ -224,7 +232,7 @@ class Outbox:
 
     def _change(self, row: Planned, **values: object) -> None:
         with self.database.write() as connection:
-            connection.execute(update(outbox).where(outbox.c.id == row.id, outbox.c.state.in_(OPEN)).values(**values))
+            connection.execute(update(outbox).where(outbox.c.id == row.id, outbox.c.state.in_(TO_GO)).values(**values))
 
 
 def short(error: str) -> str:

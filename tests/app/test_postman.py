@@ -72,6 +72,19 @@ def test_a_mail_goes_out_once_however_often_it_is_planned_and_its_row_keeps_nobo
     assert sent.get_content().splitlines() == ["Perché no, a.", "."]
 
 
+@pytest.mark.parametrize("length", range(60, 90))
+def test_no_subject_begins_with_an_empty_line(tmp_path: Path, length: int) -> None:
+    with post(tmp_path, f"{{kind: maildir, directory: {tmp_path}/mail}}") as office:
+        journal, one = office.open(), letter("a")
+        subject = f"[collima] FAILED {'no answer ' * 9}"[:length].strip()
+        one.message.replace_header("Subject", subject)
+        journal.outbox.add([one])
+        office.deliver(journal)
+        (mail,) = (tmp_path / "mail" / "new").iterdir()
+        assert b"\nSubject: [collima] FAILED" in mail.read_bytes()
+        assert email.message_from_bytes(mail.read_bytes(), policy=policy.default)["Subject"] == subject
+
+
 def test_thousands_are_planned_in_a_transaction_of_somebody_else_and_with_it_forgotten(
     office: Post, journal: SqlJournal, server: Relay
 ) -> None:
