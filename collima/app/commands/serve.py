@@ -8,6 +8,7 @@ import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from collima.app import config as configuration
 from collima.app import wiring
@@ -98,29 +99,53 @@ def service_of(
 def reload(arguments: Namespace) -> int:
     config = load(arguments)
     with wiring.open_journal(config, command=command_line()) as journal:
-        mine = [row for row in journal.services.alive(wiring.utc_now()) if row.host == socket.gethostname()]
+        here = [row for row in journal.services.alive(wiring.utc_now()) if row.host == socket.gethostname()]
+        mine = [row for row in here if not _once(row.pid)]
         if not mine:
             raise ConfigError("no service runs on this machine: the schedule is read when it starts")
-        for row in mine:
-            os.kill(row.pid, signal.SIGHUP)
-        answers = _answers(journal, mine)
+        asked = [row for row in mine if _asked(row)]
+        answers, silent = _answers(journal, asked)
     for row in answers:
         took = row.fault or f"runs {row.config[:16]}" + ", which is not this file" * (row.config != config.hash)
         print(f"service {row.id}, process {row.pid}: {took}")
-    silent = len(mine) - len(answers)
     if silent:
         print(f"{silent} services did not answer within {ANSWER:.0f} seconds", file=sys.stderr)
-    return 1 if silent or any(row.fault or row.config != config.hash for row in answers) else 0
+    if ended := len(asked) - len(answers) - silent:
+        print(f"{ended} services have ended", file=sys.stderr)
+    took_it = [row for row in answers if row.config == config.hash and not row.fault]
+    return 0 if len(took_it) == len(mine) else 1
 
 
-def _answers(journal: SqlJournal, asked: Sequence[ServiceRow]) -> list[ServiceRow]:
+def _once(pid: int) -> bool:
+    """One that ends by itself has read the schedule just now, and answers nothing."""
+    try:
+        return b"--once" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _asked(service: ServiceRow) -> bool:
+    """Whether it could be told to load its schedule, or has ended just now."""
+    try:
+        os.kill(service.pid, signal.SIGHUP)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        told = "belongs to another user: type this as that one, or as root"
+        print(f"service {service.id}, process {service.pid}, {told}", file=sys.stderr)
+        return False
+    return True
+
+
+def _answers(journal: SqlJournal, asked: Sequence[ServiceRow]) -> tuple[list[ServiceRow], int]:
+    """Those that answered, and how many did not, though they still run."""
     until = time.monotonic() + ANSWER
     before = {row.id: row.loaded for row in asked}
     while True:
-        rows = [row for row in journal.services.open() if row.id in before]
+        rows = [row for row in journal.services.alive(wiring.utc_now()) if row.id in before]
         answered = [row for row in rows if row.loaded != before[row.id]]
-        if len(answered) == len(asked) or time.monotonic() > until:
-            return answered
+        if len(answered) == len(rows) or time.monotonic() > until:
+            return answered, len(rows) - len(answered)
         time.sleep(0.2)
 
 

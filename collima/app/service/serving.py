@@ -12,11 +12,12 @@ from collima.app.service.chores import Chores
 from collima.app.service.loop import Service
 from collima.app.service.systemd import Systemd
 from collima.app.service.timer import Timer
+from collima.core.text import line
 
 log = logging.getLogger(__name__)
 
 PAUSE = 15.0  # seconds between two ticks at most: after a suspend or a jump of the clock that is how late it is
-TAIL = 30.0  # seconds that runs get to end after they were told to
+TAIL = 30.0  # seconds that runs get to end after they were told to: TERM and KILL come within the first part of it
 
 
 @dataclass
@@ -101,10 +102,12 @@ class Serving:
             if not told and (over >= grace or signals.stops > 1):
                 told, grace = True, over
                 service.runs.stop()
-            if told and over > grace + TAIL and service.away:
-                log.warning("the state cannot be used: the next service finds out what became of the last runs")
+            if told and over > grace + TAIL:
+                why = "the state cannot be used" if service.away else "they do not even end when they are killed"
+                left = len(service.runs.running)
+                log.error("%s: the next service finds out what became of the last %d runs", why, left)
                 break
-            self.systemd.alive(self._status(), longer=grace - over + 2 * TAIL)
+            self.systemd.alive(self._status(), longer=max(0.0, grace - over) + 2 * TAIL)
             self.bell.wait(min(PAUSE / 3, self.systemd.pause or PAUSE, max(0.1, grace - over) if not told else PAUSE))
             service.tick()
 
@@ -116,4 +119,4 @@ class Serving:
         service = self.service
         if service.away:
             return "the state cannot be used"
-        return f"{len(service.runs.running)} runs under way{'; ' + service.fault[:200] if service.fault else ''}"
+        return f"{len(service.runs.running)} runs under way{'; ' + line(service.fault, 200) if service.fault else ''}"

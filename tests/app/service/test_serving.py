@@ -1,17 +1,29 @@
 """`collima serve` as a process, on one machine with SQLite, with runs that are processes."""
 
+import errno
 import json
 import os
 import signal
 import socket
+import subprocess
+from argparse import Namespace
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from collima.app import wiring
+from collima.app.commands import serve
+from collima.app.service.chores import Chores
+from collima.app.service.serving import Serving, Signals
+from collima.app.service.systemd import Systemd
 from collima.state.slots import SlotRow
 from tests.app.service.real import Site, end, wait_for
+from tests.app.service.stage import Stage
+from tests.state.conftest import State
 
 PID = "ps -o pgid= -p $$ | tr -d ' ' >> pids"
 
@@ -81,6 +93,46 @@ def test_reload_without_a_service_says_so(site: Site) -> None:
     done = site.run("collima", "reload")
     assert done.returncode == 2
     assert "no service runs on this machine" in done.stderr
+
+
+def test_reload_does_not_ask_a_service_that_ends_by_itself(site: Site) -> None:
+    site.write(job("a", "touch begun; while [ ! -e go ]; do sleep 0.05; done"))
+    due_now(site, "a")
+    once = site.start("collima", "serve", "--once")
+    wait_for((site.folder / "begun").exists)
+    done = site.run("collima", "reload")
+    assert (done.returncode, "no service runs on this machine" in done.stderr) == (2, True), done.stderr
+    service = site.serve()
+    assert site.run("collima", "reload").returncode == 0
+    (site.folder / "go").touch()
+    assert (once.wait(30), end(service)) == (0, 0)
+
+
+def test_reload_says_which_service_is_not_the_users_and_waits_for_none_that_ended(
+    lite: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "schedules.yaml"
+    file.write_text(f"version: 1\ntimezone: Europe/Rome\nstate: {lite.url}\nconnectors: {{}}\njobs: {{}}\n")
+    monkeypatch.setattr(wiring, "utc_now", lambda: lite.now)
+    journal = lite.open(socket.gethostname())
+    with subprocess.Popen(["/bin/sleep", "60"], start_new_session=True) as other:
+        for name, by in (("s1", other.pid), ("s2", os.getpid())):
+            monkeypatch.setattr(os, "getpid", lambda by=by: by)
+            journal.services.begin(name, config="c0", version="1")
+
+        def kill(pid: int, number: int) -> None:
+            if pid != other.pid:
+                raise PermissionError(errno.EPERM, "Operation not permitted")
+            os.killpg(pid, signal.SIGKILL)
+            other.wait()
+            raise ProcessLookupError(errno.ESRCH, "No such process")
+
+        monkeypatch.setattr(os, "kill", kill)
+        assert serve.reload(Namespace(config=str(file))) == 1
+    said = capsys.readouterr().err
+    assert "service s2" in said
+    assert "another user" in said
+    assert "1 services have ended" in said
 
 
 def test_a_state_that_is_not_ours_to_use_is_refused_at_once(site: Site) -> None:
@@ -185,6 +237,46 @@ def test_once_runs_what_is_due_to_its_end_and_no_more(site: Site) -> None:
     assert site.run("collima", "serve", "--once").returncode == 0
     assert len(site.effects()) == 3
     assert site.journal.services.open() == ()
+
+
+@dataclass
+class Turned:
+    """The bell of a service whose waiting turns the clock, while its supervisor listens."""
+
+    state: State
+    supervisor: socket.socket
+    said: list[str] = field(default_factory=list)
+
+    def wait(self, seconds: float) -> None:
+        self.state.now += timedelta(seconds=seconds)
+        with suppress(BlockingIOError):
+            while True:
+                self.said += self.supervisor.recv(4096).decode().split("\n")
+
+
+def test_a_run_that_not_even_kill_ends_holds_up_no_stop(lite: State, tmp_path: Path) -> None:
+    """In an uninterruptible sleep, say. Meanwhile the supervisor is asked for more time, and told in one line."""
+    stage = Stage(lite, tmp_path)
+    stage.write("  a: {kind: script, when: daily at 08:00}", "stop-grace: 2 minutes")
+    service = stage.service()
+    service.tick()
+    stage.at("07:00")
+    service.tick()
+    stage.played[0].end = lambda why: None  # type: ignore[method-assign]
+    service.fault = "schedules.yaml: 2 faults\nREADY=0\n" + "x" * 500
+    begun = lite.now
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(str(tmp_path / "notify"))
+        supervisor.setblocking(False)
+        bell = Turned(lite, supervisor)
+        chores = Chores(service.journal, lambda: service.config, lambda: lite.now)
+        serving = Serving(service, bell, chores, Systemd(str(tmp_path / "notify")))  # type: ignore[arg-type]
+        serving._stop(Signals(bell))  # type: ignore[arg-type]
+    assert timedelta(minutes=2, seconds=30) <= lite.now - begun < timedelta(minutes=3)
+    assert {line.partition("=")[0] for line in bell.said} == {"STOPPING", "STATUS", "EXTEND_TIMEOUT_USEC"}
+    assert "STATUS=1 runs under way; schedules.yaml: 2 faults READY=0 x" in "\n".join(bell.said)
+    asked = [int(line.partition("=")[2]) for line in bell.said if line.startswith("EXTEND")]
+    assert (asked[0], min(asked)) == (180_000_000, 60_000_000)
 
 
 def test_the_supervisor_hears_that_it_is_ready_that_it_lives_that_it_reloads_and_that_it_stops(site: Site) -> None:
