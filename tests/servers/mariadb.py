@@ -71,7 +71,7 @@ class MariaDB:
         finally:
             connection.close()
 
-    def start(self, *, tries: int = 500) -> None:
+    def start(self, *, tries: int = 3000) -> None:
         """Starts it, and waits until it takes connections."""
         self.process = subprocess.Popen(
             [

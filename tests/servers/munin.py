@@ -84,7 +84,7 @@ def munin_node(folder: Path, plugin: Path, env: Mapping[str, str]) -> Iterator[N
             env=node.environment,
         )
     try:
-        for _ in range(500):
+        for _ in range(3000):
             if process.poll() is not None:
                 raise RuntimeError(f"munin-node ended: {(folder / 'stderr').read_text('utf-8', 'replace')}")
             with socket.socket() as probe:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 def ends(pid: int) -> bool:
     """Whether a process is gone, or goes in the moments that a kill takes to arrive."""
-    for _ in range(200):
+    for _ in range(3000):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True

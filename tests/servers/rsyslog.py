@@ -55,7 +55,7 @@ class Rsyslog:
     def lines(self, name: str, count: int) -> list[str]:
         """Of a file that it writes, as soon as there are so many."""
         file, lines = self.folder / name, list[str]()
-        for _ in range(500):
+        for _ in range(3000):
             lines = file.read_text("utf-8").splitlines() if file.exists() else []
             if len(lines) >= count:
                 return lines
@@ -71,7 +71,7 @@ class Rsyslog:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        for _ in range(500):
+        for _ in range(3000):
             if self.process.poll() is not None:
                 raise RuntimeError(f"rsyslogd ended: {self.process.communicate()[1].decode(errors='replace')}")
             if self.socket.exists() and _bound(self.port):

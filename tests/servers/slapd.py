@@ -92,7 +92,7 @@ class Slapd:
         """The certificate of the authority that signed the server's, which is for `localhost` and 127.0.0.1."""
         return self.folder / "ca.pem"
 
-    def start(self, *, tries: int = 200) -> None:
+    def start(self, *, tries: int = 3000) -> None:
         """Starts it, and waits until it takes connections."""
         urls = f"ldap://127.0.0.1:{self.port} ldaps://127.0.0.1:{self.tls_port} {self.ldapi}"
         self.process = subprocess.Popen([program("slapd"), "-d", "0", "-f", self.folder / "slapd.conf", "-h", urls])

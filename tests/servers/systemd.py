@@ -187,7 +187,7 @@ def _opened(folder: Path, path: Path) -> str:
 
 def _booted(process: subprocess.Popen[bytes], made: Machine) -> int:
     """The pid of its process 1, once it answers."""
-    for _ in range(300):
+    for _ in range(600):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         if process.poll() is not None:
             break
@@ -203,7 +203,7 @@ def _booted(process: subprocess.Popen[bytes], made: Machine) -> int:
 
 
 def _remove(cgroup: Path) -> None:
-    for _ in range(100):
+    for _ in range(600):
         with suppress(OSError):
             for folder, _names, _files in os.walk(cgroup, topdown=False):
                 Path(folder).rmdir()

@@ -25,7 +25,7 @@ MACHINE = Path(__file__).with_name("machine.py")
 ROOT = MACHINE.parents[3]
 
 
-def wait_for(what: Callable[[], T], seconds: float = 20) -> T:
+def wait_for(what: Callable[[], T], seconds: float = 60) -> T:
     """What it returns as soon as that is something."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

@@ -26,7 +26,7 @@ class Over:
         self.bell.ring()
 
     def wait(self, child: Child) -> int:
-        self.bell.wait(20)
+        self.bell.wait(200)
         self.bell.close()
         assert child.code is not None
         return child.code

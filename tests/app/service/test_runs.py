@@ -74,7 +74,7 @@ def test_a_run_that_ignores_term_has_the_grace_before_it_is_killed(stage: Stage)
         assert run.stdout.readline() == "asked\n"
         stage.state.later(seconds=1)
         service.tick()
-        assert run.wait(20) == -9
+        assert run.wait(100) == -9
         service.tick()
         service.tick()
     assert (only(stage).cause, stage.slot("a").state, len(stage.played)) == (LIMIT, "ended", 1)
@@ -97,7 +97,7 @@ def test_a_run_whose_slot_another_machine_has_taken_over_is_limited_on_its_own(s
         renewed(stage)
         there.tick()
         here.tick()
-        assert run.wait(20) == -15
+        assert run.wait(100) == -15
         here.tick()
         there.tick()
     assert (only(stage).cause, stage.slot("a").cause, len(stage.played)) == (LIMIT, LIMIT, 1)
