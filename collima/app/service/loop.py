@@ -82,7 +82,7 @@ class Service:
         """Does what is due now. Without the state it does nothing, and is well again when that is.
 
         Raises StateError for one that will not be usable by itself: another user's, an older version's. A fault of this
-        program is told, and the next tick comes all the same; who waits for one (`patient` is False) gets it.
+        program is told, and the next tick comes all the same; who waits for an end (`stopping`, not `patient`) gets it.
         """
         now = self.clock()
         try:
@@ -96,7 +96,7 @@ class Service:
             self._settled.clear()
             self._lives.look_away()
         except Exception as err:
-            if not self._registered or not self.patient:
+            if not self._registered or not self.patient or self.stopping:
                 raise
             log.exception("a fault of this program, in a tick: the next one comes all the same")
             self._stumbled(f"a fault of this program ({type(err).__name__}): see its log", now)

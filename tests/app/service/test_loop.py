@@ -1,5 +1,6 @@
 """What a service decides, tick by tick. The clock starts at 05:30:12 UTC, which is 06:30:12 in Rome."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from sqlalchemy import event, text, update
 
 from collima.app.service.loop import Service
+from collima.core.errors import StateError
 from collima.state.pauses import Pause
 from collima.state.tables import locks, services
 from tests.app.service.stage import DEAD, Stage, utc
@@ -31,6 +33,10 @@ def lone(lite: State, tmp_path: Path) -> Stage:
 def execute(service: Service, statement: str) -> None:
     with service.journal.database.write() as connection:
         connection.execute(text(statement))
+
+
+def fails(*_: object) -> None:
+    raise StateError("the state is away", transient=True)
 
 
 def test_a_job_runs_when_it_is_due_and_once(stage: Stage) -> None:
@@ -765,6 +771,35 @@ def test_what_could_not_be_claimed_for_a_fault_of_the_state_is_claimed_later(lon
     assert (len(lone.played), service.away) == (1, False)
 
 
+def test_an_absence_of_the_state_that_could_not_be_said_to_be_over_is_over_at_the_next_tick(lone: Stage) -> None:
+    lone.write(DAILY)
+    service = lone.service()
+    service.tick()
+    lone.at("07:00")
+    execute(service, "CREATE TRIGGER full BEFORE INSERT ON slots BEGIN SELECT RAISE(ABORT, 'full'); END")
+    service.tick()
+    execute(service, "DROP TRIGGER full")
+    lone.state.later(minutes=2)
+    well = service.seams.well
+    service.seams = replace(service.seams, well=fails)
+    service.tick()
+    service.seams = replace(service.seams, well=well)
+    assert [about for about, cause in lone.told if cause] == ["state"]
+    service.tick()
+    assert lone.told[1:] == [("state", "")]
+
+
+def test_an_answer_to_a_reload_that_the_state_refuses_keeps_no_job_from_running(lone: Stage) -> None:
+    lone.write(DAILY)
+    service = lone.service()
+    service.tick()
+    execute(service, "CREATE TRIGGER no BEFORE UPDATE OF fault ON services BEGIN SELECT RAISE(ABORT, 'no'); END")
+    service.reload()
+    lone.at("07:00")
+    service.tick()
+    assert len(lone.played) == 1
+
+
 def test_a_fault_of_this_program_is_told_once_and_ends_nothing(lone: Stage, caplog: pytest.LogCaptureFixture) -> None:
     lone.write(DAILY)
     service = lone.service()
@@ -813,7 +848,7 @@ def test_a_restart_with_an_older_file_takes_no_past_from_jobs_of_the_newer_one(s
     new, next_one = stage.service("new"), stage.service("new")
     new.tick()
     old.tick()
-    stage.at("07:00")
+    stage.at("07:01")
     new.end()
     next_one.tick()
     assert sorted(run.job for run in stage.played) == ["a", "b"]
