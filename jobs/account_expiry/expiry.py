@@ -111,7 +111,7 @@ class Expiry:
     def plan(self, seen: Seen, now: datetime) -> Plan[Detail]:
         assert seen.people is not None
         options, judge = self.options, self.judge(seen, now)
-        named = index(seen.accounts.values())
+        named = frozenset(index(seen.accounts.values())).union(*(h.names for h in judge.census.holders))
         current, lapsed = _counting(options.except_, judge.today)
         found = judge.judge()
         notices = found.notices[: options.per_run]
@@ -128,7 +128,7 @@ class Expiry:
         ]
         return Plan(
             readings=tuple(self._readings(seen.people, size)),
-            subjects=(self._subject(size, size - found.over),),
+            subjects=(self._subject(size, max(size - found.over, 0)),),
             changes=tuple(changes),
             findings=(
                 *counted(counts),
@@ -145,8 +145,10 @@ class Expiry:
         assert seen.people is not None
         zone, named = self.context.timezone, index(seen.accounts.values())
         current, _ = _counting(self.options.except_, now.astimezone(zone).date())
-        excepted = {named[line.address] for line in current if line.address in named}
         known = census(self.options, seen.people, seen.accounts, now, zone)
+        lines = {line.address for line in current}
+        excepted = {named[line] for line in lines if line in named}
+        excepted.update(a for holder in known.holders if not lines.isdisjoint(holder.names) for a in holder.accounts)
         return Judge(self.options, seen.accounts, known, seen.book, excepted, now, zone)
 
     def _readings(self, people: People, size: int) -> Iterator[Reading]:

@@ -8,7 +8,7 @@ from datetime import date, datetime, tzinfo
 from collima.core.options import Address, address
 from collima.core.ports import Account, Id
 from collima.directory.ports import People
-from jobs.account_expiry.dates import Fault, since
+from jobs.account_expiry.dates import Fault, Since, since
 from jobs.account_expiry.options import Options
 
 WHO, UNLESS = 0, 1  # the filters of the question, in this order
@@ -26,6 +26,7 @@ class Holder:
     fault: Fault | None
     accounts: frozenset[Id]  # that any entry names
     others: tuple[Address, ...] = ()  # of `notify-also`
+    names: frozenset[str] = frozenset()  # every address that any entry names, whether the target knows it or not
     language: str = ""
 
     @property
@@ -69,6 +70,9 @@ def census(options: Options, people: People, accounts: Mapping[Id, Account], now
     for digests, entries in _persons(people.values(options.person)):
         ends = [at for at in entries if who >> at & 1]
         found = since([text for at in entries for text in dated[at]], now, zone)
+        if any(not dated[at] for at in ends):  # of what ended last nobody knows when
+            found = Since(None, found.fault or "no-date")
+        more = tuple(sorted({a for at in entries for text in others[at] if (a := _address(text))}))
         if ends and found.day:
             newest = max(newest or found.day, found.day)
         holders.append(
@@ -80,7 +84,8 @@ def census(options: Options, people: People, accounts: Mapping[Id, Account], now
                 since=found.day,
                 fault=found.fault,
                 accounts=frozenset().union(*(mine[at] for at in entries)),
-                others=tuple(sorted({a for at in entries for text in others[at] if (a := _address(text))})),
+                others=more,
+                names=frozenset(more).union(text.lower() for at in entries for text in named[at]),
                 language=next((text for at in entries for text in spoken[at]), ""),
             )
         )

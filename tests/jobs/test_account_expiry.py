@@ -178,9 +178,16 @@ def test_entries_with_any_key_in_common_are_one_person(alumni: Alumni) -> None:
 
 def test_all_accounts_of_a_person_end_together(alumni: Alumni) -> None:
     alumni.people(
-        entry(1, ended(9), person="CF:X"), entry(2, None, person="CF:X"), entry(3, ended(9), mail=f"3@{DOMAIN}")
+        entry(1, ended(9), person="CF:X"), entry(2, ended(400), person="CF:X"), entry(3, ended(9), mail=f"3@{DOMAIN}")
     )
     assert planned(alumni.plan()) == {"notify": ["1", "2", "3"]}
+
+
+def test_a_second_degree_without_a_date_does_not_end_with_the_first(alumni: Alumni) -> None:
+    alumni.people(entry(1, ended(400), person="CF:X"), entry(2, None, person="CF:X"), entry(3, ended(9)))
+    result = alumni.plan()
+    assert planned(result) == {"notify": ["3"]}
+    assert codes(result)["no-date"].startswith("2 accounts are left alone")
 
 
 def test_an_account_that_no_entry_in_who_names_is_another_matter(alumni: Alumni) -> None:
@@ -250,6 +257,15 @@ def test_except_means_the_person_by_any_address_and_reactivates(alumni: Alumni) 
     assert planned(result) == {"reactivate": ["1", "2"]}
     assert codes(result)["except-unknown"] == "1 addresses in `except` have no account at the target"
     assert "excepted" in codes(alumni.run(alumni.job(except_=lines)))
+
+
+def test_except_knows_addresses_that_have_no_account_at_the_target(alumni: Alumni) -> None:
+    records = [entry(1, ended(9), person="CF:X", personalMail="Anna@example.org"), entry(2, ended(9))]
+    alumni.people(*records)
+    noticed(alumni)
+    result = alumni.run(alumni.job(except_=(Person(Address("anna@example.org")),)))
+    assert planned(result) == {"suspend": ["2"]}
+    assert "except-unknown" not in codes(result)
 
 
 # ---- notices
