@@ -1,7 +1,9 @@
 """The two programs: `run-job` and `collima`. They parse, call and turn errors into one line and an exit code."""
 
+import errno
 import gc
 import logging
+import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -18,6 +20,7 @@ from collima.core.stopping import stop
 log = logging.getLogger("collima")
 
 USAGE, FAILED, BUSY = 2, 1, 75
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 GARBAGE = 50_000  # new objects before garbage is looked for: loading makes many that stay, and a run is short
 
 
@@ -47,15 +50,35 @@ def _called(arguments: Namespace, how: Form, program: str) -> int:
         code: int = getattr(import_module(module), function)(arguments)
         sys.stdout.flush()
     except (CollimaError, Stopped) as err:
-        if how.kind == "text":  # to the person who typed: as it is, with the line to paste
-            print(f"{program}: {err}", file=sys.stderr)
-        else:
-            log.error("%s", err)  # noqa: TRY400 - what a person can cause has no traceback
+        _tell(str(err), how, program)
         return _exit_code(err)
-    except OSError as err:  # `collima history | head`, or a full disk behind `>`
-        outputs.unwritable(err)
+    except OSError as err:
+        if _of_the_output(err):  # `collima history | head`, or a full disk behind `>`
+            outputs.unwritable(err)
+        elif err.filename is None:  # a fault of this program, which says where
+            raise
+        else:
+            _tell(f"{os.fsdecode(err.filename)}: {err.strerror}", how, program)
         return FAILED
     return code
+
+
+def _tell(what: str, how: Form, program: str) -> None:
+    if how.kind == "text":  # to the person who typed: as it is, with the line to paste
+        print(f"{program}: {what}", file=sys.stderr)
+    else:
+        log.error("%s", what)
+
+
+def _of_the_output(err: OSError) -> bool:
+    """What could not be written is still in its buffer, and fails again; only much at once is not kept there."""
+    if err.filename is not None:
+        return False
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return isinstance(err, BrokenPipeError) or err.errno in FULL
 
 
 def _exit_code(err: CollimaError | Stopped) -> int:
