@@ -98,6 +98,7 @@ _FORMS = (  # the more exact first
     N_("killed"),
     N_("the run before it died on %(machine)s; this one was started in its place"),
     N_("services have different schedules: %(names)s"),
+    N_("a fault of this program (%(name)s): see its log"),
     N_("it could not be used for %(span)s: %(inner)s"),
     N_("%(folder)s: the folder is empty (not mounted?)"),
     N_("%(folder)s: %(count)s names, none like %(pattern)s"),
