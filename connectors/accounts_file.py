@@ -79,7 +79,8 @@ class Session:
         outcomes = [
             Turned(account, turn, _turned(account, turn, present, deleted, self.clock())) for account, turn in turns
         ]
-        self._write({**content, "accounts": list(present.values()), "deleted": list(deleted.values())})
+        kept = [one for one in deleted.values() if datetime.fromisoformat(one["deleted"]) >= self.clock() - KEPT]
+        self._write({**content, "accounts": list(present.values()), "deleted": kept})
         return outcomes
 
     def mark(self) -> Mark | None:
@@ -112,19 +113,21 @@ class Session:
             ) from err
         if not isinstance(content, dict) or not isinstance(content.get("accounts"), list):
             raise SourceError(f"{self.path}: has no list `accounts`")
-        content.setdefault("deleted", [])
+        if not isinstance(content.setdefault("deleted", []), list):
+            raise SourceError(f"{self.path}: `deleted` is no list")
         taken: set[str] = set()
         for number, record in enumerate(content["accounts"], 1):
             taken |= self._sound(record, f"account {number} of {len(content['accounts'])}", taken)
         for record in content["deleted"]:
-            self._sound(record, "one that was deleted")
+            self._sound({"deleted": "", **record}, "one that was deleted")
         return content
 
     def _sound(self, record: Record, which: str, taken: AbstractSet[str] = frozenset()) -> set[str]:
         """Its id and names, which nobody else may have. Raises SourceError."""
         try:
             account = _account(record)
-            datetime.fromisoformat(record.get("deleted", "2000-01-01"))
+            if "deleted" in record and datetime.fromisoformat(record["deleted"]).tzinfo is None:
+                raise ValueError("`deleted` has no time zone")
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise SourceError(f"{self.path}: {which} is not sound: {err}") from err
         names = {f"id {account.id}", account.address, *account.aliases}

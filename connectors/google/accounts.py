@@ -60,11 +60,11 @@ def _looked(calls: Calls, apis: Apis, doubtful: Mapping[Key, Trouble | None]) ->
     """Whether accounts are back: Google may say so without doing it, to an administrator who may not."""
 
     def look(account: Id) -> Make:
-        return lambda: apis.users_of.get(userKey=account, fields="id")
+        return lambda: apis.users_of.get(userKey=account, fields="id,deletionTime")
 
     for key, outcome in calls.many({key: look(key[0]) for key in doubtful}, apis.people):
         trouble = doubtful[key]
-        if not isinstance(outcome, Trouble):
+        if not isinstance(outcome, Trouble) and not outcome.get("deletionTime"):
             yield Turned(*key)
         elif trouble is None:
             told = (
@@ -133,7 +133,7 @@ def _usage(calls: Calls, apis: Apis) -> Mapping[str, int]:
                 report["entity"]["profileId"]: int(report["parameters"][0]["intValue"])
                 for answer in calls.pages(page, apis.usage)
                 for report in answer.get("usageReports", ())
-                if report.get("parameters")
+                if report.get("parameters") and "intValue" in report["parameters"][0]
             }
         except Trouble as trouble:
             if trouble.status != 400:  # not ready yet

@@ -70,6 +70,7 @@ def test_after_twenty_days_nothing_comes_back(file: Path) -> None:
     with opened(lambda: NOW + timedelta(days=20, seconds=1)) as session:
         (done,) = session.turn([(Id("2"), "undelete")])
     assert "20 days" in done.error
+    assert json.loads(file.read_text("utf-8"))["deleted"] == []
 
 
 def test_an_address_that_was_given_away_does_not_come_back(file: Path) -> None:
@@ -95,6 +96,9 @@ def test_an_address_that_was_given_away_does_not_come_back(file: Path) -> None:
         (lambda path: write(path, record("1", ANNA, megabytes="much")), "`megabytes` a whole number"),
         (lambda path: write(path, record("1", "nobody")), "not a plain mail address"),
         (lambda path: write(path, {"id": "1"}), "account 1 of 1"),
+        (lambda path: write(path, deleted=None), "`deleted` is no list"),
+        (lambda path: write(path, deleted=[record("1", ANNA)]), "one that was deleted is not sound"),
+        (lambda path: write(path, deleted=[record("1", ANNA, deleted="2026-11-24T03:00:00")]), "no time zone"),
     ],
 )
 def test_a_damaged_file_is_no_reading_and_no_turn(file: Path, damage: Callable[[Path], None], why: str) -> None:
