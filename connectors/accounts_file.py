@@ -126,8 +126,8 @@ class Session:
         """Its id and names, which nobody else may have. Raises SourceError."""
         try:
             account = _account(record)
-            if "deleted" in record and datetime.fromisoformat(record["deleted"]).tzinfo is None:
-                raise ValueError("`deleted` has no time zone")
+            if "deleted" in record:
+                _moment(record["deleted"])
         except (AttributeError, KeyError, TypeError, ValueError) as err:
             raise SourceError(f"{self.path}: {which} is not sound: {err}") from err
         names = {f"id {account.id}", account.address, *account.aliases}
@@ -158,6 +158,14 @@ class Session:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _moment(text: str) -> datetime:
+    """Raises TypeError or ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("`deleted` has no time zone")
+    return moment
 
 
 def _account(record: Record) -> Account:
