@@ -13,6 +13,7 @@ import pytest
 
 from examples import alumni
 from examples.alumni import three_years_before
+from tests.acceptance.inside import Inside
 from tests.acceptance.site import Site
 from tests.jobs.alumni import DOMAIN, entry
 from tests.servers.slapd import READER, SUFFIX, slapd
@@ -51,7 +52,7 @@ PEOPLE = 120
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    site = Site(tmp_path)
+    site = Inside(tmp_path)
     site.write(SCHEDULE.replace("MODE", "apply"))
     today = datetime.now(ZoneInfo("Europe/Rome")).date()
     gone = three_years_before(today - timedelta(days=10))

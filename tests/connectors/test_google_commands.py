@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.inside import Inside
 from tests.connectors.google_place import HERE, at
 from tests.servers.google import Domain, Emulator, emulator
 
 TUTTI = f"tutti@{HERE}"
-BIN = Path(sys.executable).parent
 NAMES = [f"s{n}" for n in range(12)]
 
 SCHEDULE = """
@@ -51,10 +51,10 @@ class Site:
         )
 
     def types(self, *words: str, ends_with: int = 0) -> str:
-        command = [str(BIN / words[0]), *words[1:]]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, encoding="utf-8", check=False)
-        assert done.returncode == ends_with, done.stdout + done.stderr
-        return done.stdout
+        here = Inside(self.folder)
+        done = here.run_job(*words[1:], json=False) if words[0] == "run-job" else here.collima(*words[1:])
+        assert done.code == ends_with, done.out + done.err
+        return done.out
 
     def runs(self, *more: str, ends_with: int = 0) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(self.types("run-job", "groups", "--json", *more, ends_with=ends_with))
@@ -115,7 +115,7 @@ def test_a_state_that_was_lost_starts_anew_and_changes_nothing(site: Site) -> No
 def test_no_address_of_a_person_is_in_what_is_logged_or_said_of_a_failure(site: Site) -> None:
     site.people(*NAMES)
     site.google.authority.revoke(site.google.account)
-    command = [str(BIN / "run-job"), "groups", "--json"]
+    command = [Path(sys.executable).parent / "run-job", "groups", "--json"]
     done = subprocess.run(command, cwd=site.folder, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
