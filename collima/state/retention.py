@@ -1,7 +1,7 @@
 """How long history is kept."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, delete, exists, func, or_, select, update
 
@@ -9,6 +9,30 @@ from collima.state.clock import micros
 from collima.state.database import Database
 from collima.state.keys import NAMES, batches
 from collima.state.tables import approvals, changes, fingerprints, holds, logs, notices, outbox, runs, services, slots
+
+WEEK = timedelta(days=7)
+
+
+def served(database: Database, since: datetime, now: datetime) -> bool:
+    """Whether a service has stopped by itself since then: before it does so it has deleted what is old."""
+    stopped = exists().where(services.c.stopped.between(micros(since), micros(now)))
+    with database.read() as connection:
+        return bool(connection.scalar(select(stopped)))
+
+
+def doubtful(database: Database, now: datetime) -> bool:
+    """Whether the clock may be wrong: there is history of more than a week ago, but none of the week before that.
+
+    By what it did itself a clock that is years ahead would seem right, so this does not count for its first week.
+    """
+    begin, end = micros(now - 2 * WEEK), micros(now - WEEK)
+    moments = runs.c.started, services.c.started, services.c.tick
+    with database.read() as connection:
+        old, near = (
+            connection.scalar(select(or_(*(exists().where(moment.between(first, end)) for moment in moments))))
+            for first in (0, begin)
+        )
+    return bool(old and not near)
 
 
 def purge(

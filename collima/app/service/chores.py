@@ -1,7 +1,8 @@
-"""What takes its time and must not hold up the loop: mail, figures, forgetting what is old. In a thread of its own."""
+"""What takes its time and must not hold up the loop: mail, figures, forgetting what is old. Each in its own thread."""
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +14,15 @@ from collima.app.config import Config
 from collima.app.service.seams import Deliver
 from collima.core.errors import CollimaError
 from collima.core.ports import Clock
-from collima.state import SqlJournal
+from collima.state import SqlJournal, retention
 
 log = logging.getLogger(__name__)
 
 PAUSE = 60.0  # seconds between two rounds at most
 FIGURES = timedelta(seconds=15)  # between two files of figures at least
+
+Chore = Callable[[], datetime | None]
+"""Returns when to come again; None: after a pause."""
 
 
 @dataclass
@@ -30,47 +34,52 @@ class Chores:
     clock: Clock
     deliver: Deliver | None = None
     purged: date | None = None
-    _again: datetime | None = None  # when mail is to be sent again
     measured: datetime | None = None
-    again: datetime | None = None  # when there is mail to be sent; None: nothing waits
-    _wanted: threading.Event = field(default_factory=threading.Event)
+    _wanted: list[threading.Event] = field(default_factory=list)  # of each thread
     _over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def _all(self) -> tuple[Chore, ...]:
+        return self._mail, self._measure, self._purge
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        thread = threading.Thread(target=self._follow, name="chores", daemon=True)
-        thread.start()
+        self._wanted = [threading.Event() for _ in self._all]
+        threads = [
+            threading.Thread(target=self._follow, args=each, name="chore", daemon=True)
+            for each in zip(self._all, self._wanted, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             self._over.set()
-            self._wanted.set()
-            thread.join(PAUSE)
+            self.poke()
+            until = time.monotonic() + PAUSE
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))
 
     def poke(self) -> None:
-        """Something may be there to be sent."""
-        self._wanted.set()
+        """Something may be there to be sent, or to be counted."""
+        for wanted in self._wanted:
+            wanted.set()
 
     def once(self) -> None:
-        for chore in (self._mail, self._measure, self._purge):
-            try:
-                chore()
-            except CollimaError as err:
-                log.error("%s", err)  # noqa: TRY400 - what it says is all there is to say
-            except Exception:
-                log.exception("a fault of this program; the other chores go on")
+        for chore in self._all:
+            _safely(chore)
 
-    def _follow(self) -> None:
+    def _follow(self, chore: Chore, wanted: threading.Event) -> None:
         while not self._over.is_set():
-            self._wanted.clear()
-            self.once()
-            left = (self._again - self.clock()).total_seconds() if self._again else PAUSE
-            self._wanted.wait(min(PAUSE, max(0.0, left)))
+            wanted.clear()
+            again = _safely(chore)
+            left = (again - self.clock()).total_seconds() if again else PAUSE
+            wanted.wait(min(PAUSE, max(0.0, left)))
 
-    def _mail(self) -> None:
-        self._again = None  # whatever comes of it
-        if self.deliver:
-            self._again = self.deliver(self.config(), self.journal, clock=self.clock, stop=self._over.is_set)
+    def _mail(self) -> datetime | None:
+        if not self.deliver:
+            return None
+        return self.deliver(self.config(), self.journal, clock=self.clock, stop=self._over.is_set)
 
     def _measure(self) -> None:
         """For Prometheus. Its client is loaded only where it is wanted."""
@@ -81,12 +90,30 @@ class Chores:
         self.measured = now
 
     def _purge(self) -> None:
-        """On the first round of each day."""
+        """On the first round of each day, unless an earlier service has done it; not while the clock may be wrong."""
         config, now = self.config(), self.clock()
-        today = now.astimezone(config.timezone).date()
-        if self.purged == today or self._over.is_set():
+        local = now.astimezone(config.timezone)
+        if self.purged == local.date() or self._over.is_set():
             return
-        counts = wiring.purge(config, self.journal, now)
-        self.purged = today
-        if deleted := ", ".join(f"{count} {name}" for name, count in counts.items() if count):
-            log.info("deleted what is old: %s", deleted)
+        database, midnight = self.journal.database, local.replace(hour=0, minute=0, second=0, microsecond=0)
+        if not retention.served(database, midnight, now):
+            if retention.doubtful(database, now):
+                log.warning(
+                    "nothing old is deleted today: of the days a week ago nothing is on record, as if the clock was "
+                    "wrong; if it is right, type: collima purge"
+                )
+            else:
+                counts = wiring.purge(config, self.journal, now)
+                if deleted := ", ".join(f"{count} {name}" for name, count in counts.items() if count):
+                    log.info("deleted what is old: %s", deleted)
+        self.purged = local.date()
+
+
+def _safely(chore: Chore) -> datetime | None:
+    try:
+        return chore()
+    except CollimaError as err:
+        log.error("%s", err)  # noqa: TRY400 - what it says is all there is to say
+    except Exception:
+        log.exception("a fault of this program; the other chores go on")
+    return None
