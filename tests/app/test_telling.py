@@ -305,6 +305,18 @@ def test_a_run_whose_report_cannot_be_drawn_is_told_barely_and_silences_no_other
         assert bare["Subject"] == "[collima] FAILED lists: its report cannot be drawn"
         assert f"collima show {run} " in body(bare)
         assert other["Subject"] == "[collima] FAILED others: no answer"
+        campus.clock.later(hours=1)
+        poison(campus)
+        campus.clock.later(minutes=1)
+        campus.run("in-sync")
+        assert campus.told() == ["RECOVERED lists: after 1 hour 2 minutes, 2 runs failed"]
+
+
+def test_a_run_after_an_alert_that_cannot_be_read_is_told_barely(campus: Site) -> None:
+    spoilt = AlertRow("lists", "failed", campus.clock.now, campus.clock.now)
+    campus.journal.alerts.settle("lists", lambda _: Decided([spoilt]))
+    campus.run("failed", "no answer")
+    assert campus.told() == ["FAILED lists: its report cannot be drawn"]
 
 
 def test_what_cannot_be_told_of_a_slot_or_after_a_day_is_told_barely_and_silences_no_other(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from collima.app.config import Config
 from collima.app.telling import policy
 from collima.app.telling.daily import digest
 from collima.app.telling.desk import Desk, result
-from collima.app.telling.policy import Waits
+from collima.app.telling.policy import Report, Waits
 from collima.core.errors import StateError
 from collima.state import SqlJournal
 from collima.state.alerts import AlertRow, Decided, Ended
@@ -89,7 +89,7 @@ def _runs(desk: Desk, alerts: tuple[AlertRow, ...]) -> None:
         desk.journal.alerts.pass_over(unremarkable)
     for run in ended:
         if run.job in troubled:
-            _apart(f"run {run.id}", partial(_run, desk, run), partial(_run_barely, desk, run))
+            _apart(f"run {run.id}", *(partial(way, desk, run) for way in (_run, _run_barely, _run_at_least)))
 
 
 def _run(desk: Desk, run: Ended) -> None:
@@ -107,7 +107,26 @@ def _run(desk: Desk, run: Ended) -> None:
 
 
 def _run_barely(desk: Desk, run: Ended) -> None:
-    letters = [] if policy.quiet(run) else desk.bare(run.state.upper(), run.job, run.id, run.id)
+    """Without what it came to. What is held stays as it was told."""
+
+    def decide(alerts: Mapping[str, AlertRow]) -> Decided:
+        known = {about: alert for about, alert in alerts.items() if about != policy.HELD}
+        verdict = policy.after_run(known, run, desk.now, waiting={})
+        rest = replace(verdict, news=tuple(news for news in verdict.news if not isinstance(news, Report)))
+        decided = desk.decided(rest, run.job)
+        report = rest.news != verdict.news or run.state == "held"
+        return replace(decided, letters=[*(_bare(desk, run) if report else ()), *decided.letters])
+
+    desk.journal.alerts.settle(run.job, decide, run=run.id)
+
+
+def _bare(desk: Desk, run: Ended) -> list[Letter]:
+    return desk.bare(run.state.upper(), run.job, run.id, run.id)
+
+
+def _run_at_least(desk: Desk, run: Ended) -> None:
+    """Whatever was told before."""
+    letters = [] if policy.quiet(run) else _bare(desk, run)
     desk.journal.alerts.settle(run.job, lambda _: Decided(letters=letters), run=run.id)
 
 
