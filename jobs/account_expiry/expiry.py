@@ -123,7 +123,7 @@ class Expiry:
         counts["not-there"] = judge.census.without
         changes = [
             *(self._return(account, why, seen.book, now) for account, _, why in found.returning),
-            *(self._word(due, str(stage), judge, now) for due, stage in notices),
+            *(self._word(due, stage, judge, now) for due, stage in notices),
             *(self._close(due, verb, seen.book, now) for due, verb in (*closing, *found.going_on)),
         ]
         return Plan(

@@ -56,7 +56,7 @@ def _due(found: Judgement) -> tuple[str, str]:
     for due, verb in (*found.closing, *found.going_on):
         return verb, f"its last day was {due.last}"
     for due, stage in found.notices:
-        return "notify", f"{stage} before its last day, {due.last}"
+        return "notify", f"{stage.partition(',')[0]} before its last day, {due.last}"
     return "", next((why(code) for code in found.counts), "")
 
 

@@ -12,6 +12,8 @@ from jobs.account_expiry.options import Closing, Options, earlier, later
 from jobs.account_expiry.people import Census, Holder
 
 SOON = (30, 90, 365)  # days
+LAPSE = Duration(90, "day")
+"""A notice counts for so long after the day that it named. Whoever was spared meanwhile, or waited, is told anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Due:
 class Judgement:
     """What is due, the most urgent first, and what is to be told."""
 
-    notices: list[tuple[Due, Duration]] = field(default_factory=list)  # with the stage
+    notices: list[tuple[Due, str]] = field(default_factory=list)  # with the stage
     closing: list[tuple[Due, Closing]] = field(default_factory=list)  # the first step
     going_on: list[tuple[Due, Closing]] = field(default_factory=list)  # a later step
     returning: list[tuple[Account, Holder, str]] = field(default_factory=list)  # why
@@ -156,13 +158,13 @@ class Judge:
         left = (due.last - self.today).days
         for days in SOON:
             found.soon[days] += 0 <= left <= days
-        if over and self._noticed(told):
+        if over and self._noticed(told, due.last):
             found.closing.append((due, self.options.steps[0][0]))
             return
         stages = [stage for stage in self.options.notify if self.today >= earlier(due.last, stage)]
         stage = min(stages, key=lambda one: one.seconds, default=None)
-        if stage and str(stage) not in {one.notice.stage for one in told}:
-            found.notices.append((due, stage))
+        if stage and (named := self._named(stage, told, due.last)) not in {one.notice.stage for one in told}:
+            found.notices.append((due, named))
         if over:
             lost = told and all(one.lost for one in told)
             found.counts["notice-lost" if lost else "too-early"] += 1
@@ -176,10 +178,24 @@ class Judge:
         elif "archive" in ready and due.account.state == "suspended":
             found.going_on.append((due, "archive"))
 
-    def _noticed(self, told: Sequence[Noticed]) -> bool:
-        """Whether a notice that a relay took is old enough."""
-        taken = (one.taken.astimezone(self.zone).date() for one in told if one.taken)
-        return any(later(day, self.options.min_notice) <= self.today for day in taken)
+    def _noticed(self, told: Sequence[Noticed], last: date) -> bool:
+        """Whether a notice that a relay took, and that counts still, is old enough."""
+        return any(later(day, self.options.min_notice) <= self.today for day in self._heard(told, last))
+
+    def _taken(self, told: Sequence[Noticed]) -> Sequence[date]:
+        return [one.taken.astimezone(self.zone).date() for one in told if one.taken]
+
+    def _heard(self, told: Sequence[Noticed], last: date) -> Sequence[date]:
+        """When notices were taken that count still."""
+        if not self.options.steps:
+            return self._taken(told)
+        closes, wait = self._closes(last), self.options.min_notice
+        return [day for day in self._taken(told) if self.today <= later(max(closes, later(day, wait)), LAPSE)]
+
+    def _named(self, stage: Duration, told: Sequence[Noticed], last: date) -> str:
+        """A stage is told once; and once more, with the day of the last notice, when all that was told has lapsed."""
+        taken = self._taken(told)
+        return str(stage) if not taken or self._heard(told, last) else f"{stage}, {max(taken)}"
 
     def _first_word(self, last: date) -> date:
         return min((earlier(last, stage) for stage in self.options.notify), default=last)
@@ -194,9 +210,8 @@ class Judge:
         """The day on which it will be closed if nothing changes, as its notice says; None: never."""
         if not self.options.steps:
             return None
-        told = [one.taken for one in self.book.told(due.account, due.holder, due.last) if one.taken]
-        heard = min((moment.astimezone(self.zone).date() for moment in told), default=self.today)
-        return max(self._closes(due.last), later(heard, self.options.min_notice))
+        heard = self._heard(self.book.told(due.account, due.holder, due.last), due.last)
+        return max(self._closes(due.last), later(min(heard, default=self.today), self.options.min_notice))
 
     def doubts(self) -> Iterator[str]:
         """Why neither a notice nor a closure is to be trusted today."""

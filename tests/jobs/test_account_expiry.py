@@ -347,6 +347,27 @@ def test_a_notice_that_was_refused_or_still_waits_does_not_count(alumni: Alumni)
     assert "too-early" in codes(result)
 
 
+@pytest.mark.parametrize("back", ["except", "entry"])
+def test_who_was_spared_for_long_is_told_anew_before_the_account_ends(alumni: Alumni, back: str) -> None:
+    records = [entry(1, ended(9), person="CF:X")]
+    closed(alumni, *records)
+    spared = alumni.job(except_=(Person(Address(f"1@{DOMAIN}")),)) if back == "except" else alumni.job()
+    alumni.people(*records, *([entry(77, None, person="CF:X", status="active")] if back == "entry" else []))
+    assert planned(alumni.run(spared)) == {"reactivate": ["1"]}
+    alumni.pass_days(120)
+    alumni.people(*records)
+    assert planned(alumni.run()) == {"notify": ["1"]}
+    assert planned(alumni.run()) == {}
+    (mail,) = alumni.post()
+    assert str((alumni.now + timedelta(days=30)).day) in mail["Subject"]
+    assert planned(alumni.run()) == {}
+    alumni.pass_days(29)
+    assert planned(alumni.run()) == {}
+    alumni.pass_days(1)
+    assert planned(alumni.run()) == {"suspend": ["1"]}
+    assert alumni.run().state == "in-sync"
+
+
 def test_a_new_date_has_notices_of_its_own(alumni: Alumni) -> None:
     alumni.people(entry(1, ended(-5)))
     noticed(alumni)
