@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 
 from collima.state.clock import micros
 from collima.state.database import Database
@@ -11,6 +11,7 @@ from collima.state.keys import NAMES, batches
 from collima.state.tables import approvals, changes, fingerprints, holds, logs, notices, outbox, runs, services, slots
 
 WEEK = timedelta(days=7)
+NOTICES = timedelta(days=400)  # that a notice stays, at least, and after the last day that it tells of
 
 
 def served(database: Database, since: datetime, now: datetime) -> bool:
@@ -41,8 +42,8 @@ def purge(
     """Deletes changes, notices and ended holds from before `keep_changes`; runs, with all of theirs, slots and mails
     from before `keep_runs`; logs, what mails said, and services that are gone from before `keep_logs` (as changes).
 
-    Approvals and the holds that were approved stay, the ids of closed accounts, runs under way, and the newest slot of
-    each job. Returns what was deleted, by table. Each run is a transaction of its own: nobody waits long.
+    Notices stay for NOTICES at least. Approvals and the holds that were approved stay, the ids of closed accounts, runs
+    under way, and the newest slot of each job. Returns what was deleted, by table. Each run is a transaction of its own: nobody waits long.
     """
     counts = {"changes": 0, "holds": 0, "notices": 0, "runs": 0}
     before_changes, before_runs = micros(keep_changes), micros(keep_runs)
@@ -71,8 +72,14 @@ def purge(
         worn_holds = connection.scalars(select(holds.c.id).where(ended, approved.is_not(True))).all()
         for some in batches(worn_holds, NAMES):
             counts["holds"] += connection.execute(delete(holds).where(holds.c.id.in_(some))).rowcount
-        counts["notices"] = connection.execute(delete(notices).where(notices.c.at < before_changes)).rowcount
+        counts["notices"] = connection.execute(delete(notices).where(_told_long_ago(database, keep_changes))).rowcount
     return {**counts, **_of_the_service(database, before_runs, micros(keep_logs or keep_changes))}
+
+
+def _told_long_ago(database: Database, keep_changes: datetime) -> ColumnElement[bool]:
+    """A notice that is forgotten is sent once more, and nobody is suspended meanwhile: it stays while it counts."""
+    before = min(keep_changes, database.now() - NOTICES)
+    return and_(notices.c.at < micros(before), notices.c.ends < before.date().isoformat())
 
 
 def _of_the_service(database: Database, before_runs: int, before_logs: int) -> Mapping[str, int]:

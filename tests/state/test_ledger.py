@@ -124,5 +124,8 @@ def test_old_notices_are_purged_and_the_ids_of_closed_accounts_are_not(state: St
     journal.purge(keep_changes=state.now - timedelta(days=400), keep_runs=state.now)
     assert [one.taken is not None for one in ledger(state).noticed()] == [True]
     state.now += timedelta(days=101)
+    counts = journal.purge(keep_changes=state.now, keep_runs=state.now)  # its last day was not long ago
+    assert (counts["notices"], len(ledger(state).noticed())) == (0, 1)
+    state.now += timedelta(days=400)
     assert journal.purge(keep_changes=state.now - timedelta(days=400), keep_runs=state.now)["notices"] == 1
     assert (list(ledger(state).noticed()), len(ledger(state).closures())) == ([], 1)
