@@ -42,9 +42,10 @@ class TimeForm:
         try:
             if seconds := match.groups():
                 return datetime.fromtimestamp(int(seconds[0]), UTC)
-            return datetime.strptime(text, self.form)  # noqa: DTZ007 - `instant` says which zone is meant
+            moment = datetime.strptime(text, self.form)  # noqa: DTZ007 - `instant` says which zone is meant
         except (ValueError, OverflowError, OSError):
             return None
+        return moment if 1 < moment.year < 9999 else None  # at the ends of the calendar there is no other zone
 
 
 def instant(moment: datetime, zone: tzinfo) -> datetime:

@@ -1,11 +1,13 @@
 """Moments as a person types them: a date, a local date and time, ISO 8601 with an offset, a duration from now."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from collima.core.errors import ConfigError
 from collima.core.quantities import duration
 
+Day = TypeVar("Day", bound=date)
 FORMS = "2026-11-24, '2026-11-24 05:30' or 2026-11-24T05:30+01:00"
 
 
@@ -34,9 +36,10 @@ def end(text: str, zone: ZoneInfo, now: datetime) -> datetime:
 
 def _date(text: str) -> date | None:
     try:
-        return date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError:
         return None
+    return _thinkable(day, text)
 
 
 def _moment(text: str, zone: ZoneInfo, forms: str) -> datetime:
@@ -44,4 +47,12 @@ def _moment(text: str, zone: ZoneInfo, forms: str) -> datetime:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         raise ConfigError(f"{text!r} is no moment: write it like {forms}") from None
+    _thinkable(moment, text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _thinkable(day: Day, text: str) -> Day:
+    """At either end of the calendar there is no next day, and no other zone."""
+    if not 1970 <= day.year < 9000:
+        raise ConfigError(f"{text!r}: a year from 1970 to 8999 is meant")
+    return day

@@ -1,5 +1,6 @@
 """Outputs that are not there or cannot be written: closed, a pipe whose reader left, a full disk."""
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -7,10 +8,13 @@ from contextlib import contextmanager
 
 
 def ensure() -> None:
-    """`>&-` and `2>&-` mean that nobody looks; they are no reason to do nothing."""
+    """`>&-` and `2>&-` mean that nobody looks, and Latin-1 has no "…": neither is a reason to do nothing."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             setattr(sys, name, os.fdopen(_nowhere(), "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def unwritable(err: OSError) -> None:

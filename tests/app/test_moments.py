@@ -52,3 +52,11 @@ def test_what_is_past_is_no_end(text: str) -> None:
 def test_what_is_no_moment_is_refused_with_the_cure(text: str) -> None:
     with pytest.raises(ConfigError, match=r"2026-11-24|too long"):
         end(text, ROME, NOW)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31", "9999-12-31 23:59", "0001-01-01T00:00+14:00"])
+def test_the_ends_of_the_calendar_are_not_meant(text: str) -> None:
+    with pytest.raises(ConfigError, match="a year from 1970 to 8999 is meant"):
+        end(text, ROME, NOW)
+    with pytest.raises(ConfigError, match="a year from 1970 to 8999 is meant"):
+        beginning(text, ROME)

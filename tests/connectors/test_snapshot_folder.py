@@ -127,3 +127,8 @@ def test_a_time_without_an_offset_is_of_the_zone_of_the_schedule(zone: str, writ
     moment = TimeForm("%Y-%m-%d_%H%M").read(written)
     assert moment
     assert f"{instant(moment, ZoneInfo(zone)):%Y-%m-%dT%H:%MZ}" == meant
+
+
+@pytest.mark.parametrize("name", ["daily.0001-01-01_0000", "daily.9999-12-31_2359"])
+def test_a_name_at_the_end_of_the_calendar_is_no_time(tmp_path: Path, name: str) -> None:
+    assert TimeForm("daily.%Y-%m-%d_%H%M").read(name) is None
