@@ -177,7 +177,7 @@ class Words:
             if result.state != "held" and (held := self.of(sums.held, sums.planned)):
                 also.append(gettext("%s waiting for approval") % held)
         if sums.waiting:
-            also.append(gettext("In their days of grace: %s") % self.things("remove", sums.waiting))
+            also.append(gettext("Put off by grace or freeze: %s") % self.things("remove", sums.waiting))
         return also
 
     def _where(self, result: Result, what: str, count: int) -> str:

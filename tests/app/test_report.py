@@ -195,7 +195,7 @@ def test_a_run_of_some_subjects_speaks_of_them_alone() -> None:
 
 def test_what_waits_for_its_grace_is_a_sum() -> None:
     waiting = [results.subject(f"l{n}", 10, waiting=2) for n in range(3)]
-    assert "In their days of grace: 6 removals." in text(results.result("in-sync", *waiting))
+    assert "Put off by grace or freeze: 6 removals." in text(results.result("in-sync", *waiting))
 
 
 def test_the_reason_that_all_holds_share_is_told_once() -> None:
