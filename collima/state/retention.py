@@ -43,7 +43,8 @@ def purge(
     from before `keep_runs`; logs, what mails said, and services that are gone from before `keep_logs` (as changes).
 
     Notices stay for NOTICES at least. Approvals and the holds that were approved stay, the ids of closed accounts, runs
-    under way, and the newest slot of each job. Returns what was deleted, by table. Each run is a transaction of its own: nobody waits long.
+    under way, and the newest slot of each job. Returns what was deleted, by table. Each run is a transaction of its
+    own: nobody waits long.
     """
     counts = {"changes": 0, "holds": 0, "notices": 0, "runs": 0}
     before_changes, before_runs = micros(keep_changes), micros(keep_runs)

@@ -224,6 +224,9 @@ class Judge:
                     f"the newest {self.options.since} in `who` is of {newest}, more than a year ago: "
                     "is this machine's clock right?"
                 )
+        back = [holder for holder in self.census.holders if holder.back]
+        if back and not any(holder.known for holder in back):
+            yield f"nobody in `unless` has a {self.options.person}: nobody can tell who came back"
         tomorrow = Duration(1, "day").after(self.now)
         at = [one.at for some in self.book.noticed.values() for one in some]
         at += [closure.at for closure in self.book.closures.values()]

@@ -73,6 +73,20 @@ def test_a_unit_of_those_who_came_back_is_missing(alumni: Alumni) -> None:
     assert alumni.run().state == "in-sync"
 
 
+def test_those_who_came_back_do_not_say_whose_they_are(alumni: Alumni) -> None:
+    gone = [entry(n, ended(9), person=f"CF:{n}") for n in (1, 2)]
+    alumni.people(gone)
+    alumni.run()
+    alumni.post()
+    alumni.pass_days(30)
+    alumni.people(gone, entry(77, None, person=None, status="active"))
+    result = alumni.run()
+    assert (result.state, applied(result), planned(result)) == ("held", {}, {"suspend": ["1", "2"]})
+    assert "nobody in `unless` has a schacPersonalUniqueID" in accounts(result).reason
+    alumni.people(gone, entry(77, None, person="CF:1", status="active"))
+    assert applied(alumni.run()) == {"suspend": 1}
+
+
 def test_people_whom_a_run_had_suspended_are_gone_from_the_directory(alumni: Alumni) -> None:
     due(alumni, 3)
     assert alumni.states(10, 11, 12) == ["active"] * 3
