@@ -124,6 +124,7 @@ _FORMS = (  # the more exact first
     N_("%(count)s of %(size)s would be archived (%(share)s, limit %(limit)s)"),
     N_("%(count)s of %(size)s would be deleted (%(share)s, limit %(limit)s)"),
     N_("nobody in `who` has a %(attribute)s that can be true"),
+    N_("nobody in `unless` has a %(attribute)s: nobody can tell who came back"),
     N_("the newest %(attribute)s in `who` is of %(day)s, more than a year ago: is this machine's clock right?"),
     N_("%(count)s notices and closures on record are of a time that has not come: is this machine's clock right?"),
     N_("%(count)s notices and %(more)s suspensions wait for later runs (per-run %(limit)s)"),

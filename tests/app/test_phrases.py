@@ -189,3 +189,5 @@ def test_doubts_of_account_expiry_are_translated(tmp_path: Path) -> None:
     assert translated(accounts(alumni.run()).reason)
     alumni.people([entry(n, None) for n in range(3)], crowd=0)
     assert all(translated(source.reason) for source in alumni.run().sources if source.reason)
+    alumni.people(entry(1, date(2026, 1, 1)), entry(2, person=None, status="active"))
+    assert all(translated(source.reason) for source in alumni.run().sources if source.reason)
