@@ -307,7 +307,7 @@ def _inverse(key: Key, seen: Seen) -> Move | None:
             if closure.turn == "reactivate" and account.state == "active":
                 return Move("suspend", replace(closure, since=closure.at, turn="suspend", done=False))
         elif account and closure.turn == key.verb and account.state != "active":
-            return Move("reactivate", replace(closure, turn="reactivate", done=True))
+            return Move("reactivate", replace(closure, turn="reactivate", at=closure.since, done=True))
     return None
 
 

@@ -67,6 +67,11 @@ class Book:
             return False
         return not holder.is_whose(closure.person)
 
+    def taken_back(self, account: Account) -> bool:
+        """Whether an undo opened what a run of ours had closed: then it is of the time when it was closed."""
+        closure = self.closures.get(account.id)
+        return closure is not None and closure.turn == "reactivate" and closure.at == closure.since
+
     def told(self, account: Account, holder: Holder, last: date) -> Sequence[Noticed]:
         """The notices of this end to this person."""
         return [
@@ -158,12 +163,12 @@ class Judge:
         left = (due.last - self.today).days
         for days in SOON:
             found.soon[days] += 0 <= left <= days
-        if over and self._noticed(told, due.last):
+        if over and self._noticed(due, told):
             found.closing.append((due, self.options.steps[0][0]))
             return
         stages = [stage for stage in self.options.notify if self.today >= earlier(due.last, stage)]
         stage = min(stages, key=lambda one: one.seconds, default=None)
-        if stage and (named := self._named(stage, told, due.last)) not in {one.notice.stage for one in told}:
+        if stage and (named := self._named(stage, due, told)) not in {one.notice.stage for one in told}:
             found.notices.append((due, named))
         if over:
             lost = told and all(one.lost for one in told)
@@ -178,24 +183,24 @@ class Judge:
         elif "archive" in ready and due.account.state == "suspended":
             found.going_on.append((due, "archive"))
 
-    def _noticed(self, told: Sequence[Noticed], last: date) -> bool:
+    def _noticed(self, due: Due, told: Sequence[Noticed]) -> bool:
         """Whether a notice that a relay took, and that counts still, is old enough."""
-        return any(later(day, self.options.min_notice) <= self.today for day in self._heard(told, last))
+        return any(later(day, self.options.min_notice) <= self.today for day in self._heard(due, told))
 
     def _taken(self, told: Sequence[Noticed]) -> Sequence[date]:
         return [one.taken.astimezone(self.zone).date() for one in told if one.taken]
 
-    def _heard(self, told: Sequence[Noticed], last: date) -> Sequence[date]:
-        """When notices were taken that count still."""
-        if not self.options.steps:
+    def _heard(self, due: Due, told: Sequence[Noticed]) -> Sequence[date]:
+        """When notices were taken that count still. What was taken back waits for a person, and is not told anew."""
+        if not self.options.steps or self.book.taken_back(due.account):
             return self._taken(told)
-        closes, wait = self._closes(last), self.options.min_notice
+        closes, wait = self._closes(due.last), self.options.min_notice
         return [day for day in self._taken(told) if self.today <= later(max(closes, later(day, wait)), LAPSE)]
 
-    def _named(self, stage: Duration, told: Sequence[Noticed], last: date) -> str:
+    def _named(self, stage: Duration, due: Due, told: Sequence[Noticed]) -> str:
         """A stage is told once; and once more, with the day of the last notice, when all that was told has lapsed."""
         taken = self._taken(told)
-        return str(stage) if not taken or self._heard(told, last) else f"{stage}, {max(taken)}"
+        return str(stage) if not taken or self._heard(due, told) else f"{stage}, {max(taken)}"
 
     def _first_word(self, last: date) -> date:
         return min((earlier(last, stage) for stage in self.options.notify), default=last)
@@ -210,7 +215,7 @@ class Judge:
         """The day on which it will be closed if nothing changes, as its notice says; None: never."""
         if not self.options.steps:
             return None
-        heard = self._heard(self.book.told(due.account, due.holder, due.last), due.last)
+        heard = self._heard(due, self.book.told(due.account, due.holder, due.last))
         return max(self._closes(due.last), later(min(heard, default=self.today), self.options.min_notice))
 
     def doubts(self) -> Iterator[str]:

@@ -351,6 +351,7 @@ def test_a_notice_that_was_refused_or_still_waits_does_not_count(alumni: Alumni)
 def test_who_was_spared_for_long_is_told_anew_before_the_account_ends(alumni: Alumni, back: str) -> None:
     records = [entry(1, ended(9), person="CF:X")]
     closed(alumni, *records)
+    alumni.pass_days(1)
     spared = alumni.job(except_=(Person(Address(f"1@{DOMAIN}")),)) if back == "except" else alumni.job()
     alumni.people(*records, *([entry(77, None, person="CF:X", status="active")] if back == "entry" else []))
     assert planned(alumni.run(spared)) == {"reactivate": ["1"]}
@@ -480,6 +481,10 @@ def test_undo_reactivates_and_the_next_run_holds_it(alumni: Alumni) -> None:
     done = closed(alumni, entry(1, ended(9)))
     undone = alumni.undo(done.run)
     assert (planned(undone), alumni.states(1)) == ({"reactivate": ["1"]}, ["active"])
+    held = alumni.run()
+    assert (held.state, accounts(held).reason) == ("held", f"undone by {undone.run}")
+    alumni.pass_days(200)
+    alumni.people(entry(1, ended(9)))
     held = alumni.run()
     assert (held.state, accounts(held).reason) == ("held", f"undone by {undone.run}")
     alumni.run(approve=(held.fingerprint,))
