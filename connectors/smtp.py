@@ -252,9 +252,7 @@ class _Connection:
             self._be_patient(self._seconds)
         except OSError as err:
             raise self._refused(
-                "the answer to the message was lost: it may have been delivered, and is not sent again",
-                left=left,
-                doubt=True,
+                "the answer to the message was lost: it may have been delivered", left=left, doubt=True
             ) from err
         if code // 100 != 2:  # 421, too: the relay does not have this mail, which may be what it closes for
             raise self._refused(_said(code, text), transient=code // 100 == 4, left=left)

@@ -36,12 +36,24 @@ def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
     gc.set_threshold(GARBAGE)
     outputs.ensure()
     arguments = words.parse_args(argv)
+    for text in sys.argv[1:] if argv is None else argv:
+        if not _is_text(text):
+            words.error(f"the argument {text!r} is not UTF-8")
     how: Form = getattr(arguments, "log", logs.TEXT)
     logs.configure(how, program=words.prog)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     with about(job=getattr(arguments, "job", None) or ""):
         return _called(arguments, how, words.prog)
+
+
+def _is_text(argument: str) -> bool:
+    """Bytes that are no UTF-8 come as lone surrogates, which neither a database nor a mail takes."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _called(arguments: Namespace, how: Form, program: str) -> int:

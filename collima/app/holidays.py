@@ -4,6 +4,7 @@ A file that is missing or broken, or that was cut, is an error and not a calenda
 removals no longer wait. Loaded only when a job names a calendar.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -17,6 +18,10 @@ from collima.core.errors import ConfigError
 from collima.core.text import discreet, line
 
 _DAY, _INSTANT = timedelta(days=1), timedelta(microseconds=1)
+_FOLD = re.compile(r"\r?\n[ \t]")  # RFC 5545 3.1
+_TOO_OFTEN = re.compile(
+    r"^(?:RRULE|EXRULE)[;:].*(?:FREQ=(?:SECOND|MINUTE|HOUR)LY|BY(?:SECOND|MINUTE)=\d+,)", re.MULTILINE | re.IGNORECASE
+)
 
 
 def has_event(path: Path, day: date, zone: ZoneInfo) -> bool:
@@ -37,7 +42,12 @@ def has_event(path: Path, day: date, zone: ZoneInfo) -> bool:
 
 
 def _calendars(path: Path) -> Sequence[Calendar]:
-    text = path.read_text("utf-8-sig")
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is not text in UTF-8") from None
+    if _TOO_OFTEN.search(_FOLD.sub("", text)):  # since 2020 that is a hundred million occurrences
+        raise ValueError("an event comes more than once in an hour or a day: only days count, write FREQ=DAILY")
     calendars = Calendar.from_ical(text, multiple=True)
     lines = [line.strip().upper() for line in text.splitlines() if line.strip()]
     if lines[-1:] != ["END:VCALENDAR"] or len(calendars) != lines.count("BEGIN:VCALENDAR"):
@@ -50,6 +60,7 @@ def _calendars(path: Path) -> Sequence[Calendar]:
                 raise ValueError("an event has no DTSTART")
             for name in {"DTSTART", "DTEND"} & event.keys():
                 _check_zone(name, event[name])
+            _check_order(event)
     return calendars
 
 
@@ -57,6 +68,19 @@ def _check_zone(name: str, value: Any) -> None:
     zone = value.params.get("TZID")
     if zone and isinstance(value.dt, datetime) and value.dt.tzinfo is None:
         raise ValueError(f"{name}: nobody knows the time zone {zone}")
+
+
+def _check_order(event: Any) -> None:
+    """Which days an event that ends before it begins was meant for, nobody knows."""
+    start = event["DTSTART"].dt
+    end = event["DTEND"].dt if "DTEND" in event else start
+    length = event["DURATION"].dt if "DURATION" in event else timedelta()
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        backwards = (start.tzinfo is None) == (end.tzinfo is None) and end < start
+    else:
+        backwards = type(start) is type(end) and end < start
+    if backwards or length < timedelta():
+        raise ValueError(f"the event of {start:%Y-%m-%d} ends before it begins")
 
 
 def _touches(event: Any, day: date, zone: ZoneInfo) -> bool:

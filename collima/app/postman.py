@@ -178,16 +178,16 @@ class _Turn:
         """What is to be stored of a mail that was not sent."""
         outbox, now = self.journal.outbox, self.clock()
         left = err.left or row.to
-        log.warning("mail %d%s: %s", row.id, f" of {row.job}" if row.job else "", err)
-        if err.doubt and row.again:
-            return lambda: outbox.put_off(row, now + BACK_OFF[0], str(err), left=left, again=False)
-        if err.doubt:
-            return lambda: outbox.unknown(row, str(err))
         late = now - row.created > PATIENCE and row.attempts + 1 >= KNOCKS
-        if late or not err.transient:
-            return lambda: outbox.failed(row, str(err))
-        until = now + back_off(row.attempts + 1)
-        return lambda: outbox.put_off(row, until, str(err), left=left, again=row.again)
+        once_more = err.doubt and row.again
+        last = not once_more and (err.doubt or late or not err.transient)
+        until = now + (BACK_OFF[0] if once_more else back_off(row.attempts + 1))
+        does = "is not sent again" if last else f"is sent again after {until:%H:%M:%S} UTC"
+        log.warning("mail %d%s: %s: it %s", row.id, f" of {row.job}" if row.job else "", err, does)
+        if last:
+            store = outbox.unknown if err.doubt else outbox.failed
+            return lambda: store(row, str(err))
+        return lambda: outbox.put_off(row, until, str(err), left=left, again=row.again and not once_more)
 
     def _shut(self, relay: Relay, err: CollimaError) -> datetime:
         """The relay cannot be used. What has waited for too long fails with it."""

@@ -46,6 +46,18 @@ def test_an_error_that_names_nothing_is_a_fault_of_the_program() -> None:
         called(refuse)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["pause", "s", "--until", "1 day", "--reason"], ["undo", "01J", "--reason"], ["show"]],
+    ids=lambda words: words[0],
+)
+def test_an_argument_that_is_not_utf_8_is_a_usage_error(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([*words, os.fsdecode(b"a\377b")])
+    assert caught.value.code == 2
+    assert capfd.readouterr().err.endswith(r"collima: error: the argument 'a\udcffb' is not UTF-8" + "\n")
+
+
 @pytest.mark.parametrize("size", [10, 10_000_000])
 def test_an_output_that_cannot_be_written_is_told_as_that_and_a_reader_who_left_is_not(size: int) -> None:
     program = [sys.executable, "-c", PROGRAM.format(f"print('x' * {size})")]

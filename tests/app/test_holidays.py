@@ -112,6 +112,9 @@ WHOLE = calendar(event("DTSTART;VALUE=DATE:20261224"), event("DTSTART;VALUE=DATE
         calendar(event("DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:2026122")),
         calendar(event("DTSTART;TZID=Nowhere:20261224T100000")),
         calendar(event("SUMMARY:no beginning")),
+        calendar(event("DTSTART;VALUE=DATE:20261224", "DTEND;VALUE=DATE:20261222")),
+        calendar(event("DTSTART:20261224T100000", "DTEND:20261223T100000")),
+        calendar(event("DTSTART:20261224T100000Z", "DURATION:-P1D")),
     ],
 )
 def test_a_file_that_is_not_understood_is_an_error_on_any_day(file: Path, text: str) -> None:
@@ -119,6 +122,21 @@ def test_a_file_that_is_not_understood_is_an_error_on_any_day(file: Path, text: 
     for day in (date(2026, 12, 24), date(2030, 6, 1)):
         with pytest.raises(ConfigError, match=r"holidays\.ics is no calendar that can be understood"):
             has_event(file, day, ROME)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "RRULE:FREQ=SECONDLY",
+        "RRULE:INTERVAL=1;FREQ=MINU\r\n TELY",
+        "rrule:freq=hourly",
+        "RRULE;X-BY=me:FREQ=DAILY;BYHOUR=1,2;BYSECOND=1,2,3",
+    ],
+)
+def test_an_event_that_comes_a_hundred_million_times_is_refused_before_it_is_counted(file: Path, rule: str) -> None:
+    file.write_text(calendar(event("DTSTART:20200101T000000", rule)))
+    with pytest.raises(ConfigError, match="comes more than once in an hour or a day"):
+        has_event(file, date(2026, 12, 24), ROME)
 
 
 def test_a_file_that_was_cut_anywhere_is_an_error(file: Path) -> None:
@@ -132,7 +150,9 @@ def test_a_file_that_is_not_there_or_not_text_is_an_error(file: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         has_event(file, date(2026, 12, 24), ROME)
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="no calendar that can be understood"):
+    with pytest.raises(
+        ConfigError, match="no calendar that can be understood, export it anew: it is not text in UTF-8"
+    ):
         has_event(file, date(2026, 12, 24), ROME)
 
 

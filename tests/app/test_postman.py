@@ -354,6 +354,19 @@ def test_a_mail_whose_answer_was_lost_is_sent_once_more_if_that_is_better_than_n
     assert journal.outbox.standing(office.clock.now - HOUR).unknown == 2
 
 
+def test_the_log_says_whether_a_mail_in_doubt_is_sent_again(
+    office: Post, journal: SqlJournal, server: Relay, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers["DATA"] = [DROP, DROP, DROP]
+    journal.outbox.add([letter("alert")])
+    for _ in range(2):
+        office.deliver(journal)
+        office.clock.later(minutes=1)
+    first, second = (told.partition("was lost: ")[2] for told in caplog.messages if "was lost" in told)
+    assert first == "it may have been delivered: it is sent again after 04:31:00 UTC"
+    assert second == "it may have been delivered: it is not sent again"
+
+
 def test_the_pace_goes_on_from_one_batch_to_the_next_whoever_sends(tmp_path: Path, server: Relay) -> None:
     with post(tmp_path, smtp(server, ", rate: 6 per minute")) as office:
         journal, other = office.open(), office.open("there")
