@@ -106,7 +106,7 @@ def tell(
         transient=transient,
         only=tuple(sorted(told.only)),
         self_corrected=told.self_corrected,
-        exit_code=_exit_code(state, transient=transient, held=any(any(s.held.values()) for s in asked)),
+        exit_code=_exit_code(state, passing=transient and not critical, held=any(any(s.held.values()) for s in asked)),
     )
 
 
@@ -135,8 +135,9 @@ def _run_state(states: Sequence[State], outside: int) -> State:
     return next((state for state in order if state in states), "in-sync")
 
 
-def _exit_code(state: State, *, transient: bool, held: bool) -> int:
-    if state == "partial" and transient and not held:
+def _exit_code(state: State, *, passing: bool, held: bool) -> int:
+    """`passing`: changes failed that another try may do, and nothing is critical."""
+    if state == "partial" and passing and not held:
         return 75
     return {"failed": 1, "held": 3, "partial": 4, "busy": 75}.get(state, 0)
 
