@@ -22,6 +22,8 @@ class JobStanding:
     runs: Latest = field(default_factory=Latest)
     slot: SlotRow | None = None  # its newest
     unclaimed: datetime | None = None  # it was due then, and no service has taken notice
+    unrun: datetime | None = None  # the oldest slot since its newest run that was not run, whatever came of it
+    missed: bool = False  # one of those since then was
     holds: tuple[HoldRow, ...] = ()  # that are open
     pause: Pause | None = None
     here: bool = True  # whether this machine may run it
@@ -43,6 +45,8 @@ def read(config: Config, journal: SqlJournal, now: datetime) -> Standing:
     """Raises StateError. Jobs of kinds that are not built yet are left out."""
     service, pauses = journal.services.newest(), journal.pauses.open(now)
     holds, machine = journal.archive.open_holds(), wiring.machine(journal.host)
+    unrun = journal.slots.unrun(config.jobs, now, missed=True)
+    since_missed = journal.slots.unrun(config.jobs, now, missed=False)
     jobs = []
     for name, job in config.jobs.items():
         if job.options is None:
@@ -54,6 +58,8 @@ def read(config: Config, journal: SqlJournal, now: datetime) -> Standing:
                 runs=journal.archive.latest(name),
                 slot=slot,
                 unclaimed=_unclaimed(journal, job, config.timezone, slot, now) if service else None,
+                unrun=unrun.get(name),
+                missed=name in unrun and unrun[name] != since_missed.get(name),
                 holds=tuple(hold for hold in holds if hold.job == name),
                 pause=pauses.get(name) or pauses.get(EVERY_JOB),
                 here=not job.runs_on or not machine.isdisjoint(job.runs_on),

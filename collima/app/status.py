@@ -178,7 +178,7 @@ def _never(one: JobStanding, standing: Standing) -> tuple[Level, str]:
 
 
 def _slot(one: JobStanding, standing: Standing) -> tuple[Level, str]:
-    """What became of the moment when it was due last."""
+    """What became of the moments when it was due since its newest run."""
     slot, now = one.slot, standing.now
     if standing.service is None:
         return Level.OK, ""
@@ -186,14 +186,13 @@ def _slot(one: JobStanding, standing: Standing) -> tuple[Level, str]:
         return Level.WARNING, f"late, due {_at(standing, one.unclaimed)}"
     if slot is None:
         return Level.OK, ""
-    due, why = _at(standing, slot.due), f" ({slot.cause})" if slot.cause else ""
-    if slot.state == "missed":
-        newest = one.runs.running or one.runs.ended
-        made_up = newest is not None and newest.started >= slot.due
-        return (Level.OK, "") if made_up else (Level.CRITICAL, f"missed the run of {due}{why}")
-    if slot.state == "waiting" and not slot.run and now > start(one.job, slot.due) + LATE:
-        return Level.WARNING, f"late, due {due}{why}"
-    return Level.OK, f"due {due}, waits{why}" if slot.state == "waiting" else ""
+    why = f" ({slot.cause})" if slot.cause else ""
+    unrun = one.unrun if slot.state in ("waiting", "missed") else None
+    if unrun and one.missed:
+        return Level.CRITICAL, f"missed the run of {_at(standing, unrun)}{why}"
+    if unrun and now > start(one.job, unrun) + LATE:
+        return Level.WARNING, f"late, due {_at(standing, unrun)}{why}"
+    return Level.OK, f"due {_at(standing, slot.due)}, waits{why}" if slot.state == "waiting" else ""
 
 
 def _held(one: JobStanding, standing: Standing) -> tuple[Level, str]:

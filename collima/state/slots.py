@@ -136,6 +136,35 @@ class Slots:
             row = connection.execute(wanted).first()
         return slot_row(row) if row else None
 
+    def unrun(self, jobs: Collection[str], now: datetime, *, missed: bool) -> Mapping[str, datetime]:
+        """By job, since when nothing of it was run: the oldest slot that still waits or was skipped, of those after its
+        newest whole run began, and after the newest one that was paused. `missed`: those that were missed count, too;
+        else they are an end of it, as a pause is.
+        """
+        counted, ending = ("waiting", "skipped", *["missed"] * missed), ("paused", *["missed"] * (not missed))
+        begun = (
+            select(runs.c.job, func.max(runs.c.started).label("at"))
+            .where(runs.c.job.in_(jobs), runs.c.kind == "run", runs.c.started <= micros(now))
+            .group_by(runs.c.job)
+            .subquery()
+        )
+        ended = (
+            select(slots.c.job, func.max(slots.c.slot).label("at"))
+            .where(slots.c.job.in_(jobs), slots.c.state.in_(ending), slots.c.slot <= micros(now))
+            .group_by(slots.c.job)
+            .subquery()
+        )
+        oldest = (
+            select(slots.c.job, func.min(slots.c.slot))
+            .outerjoin(begun, begun.c.job == slots.c.job)
+            .outerjoin(ended, ended.c.job == slots.c.job)
+            .where(slots.c.job.in_(jobs), slots.c.state.in_(counted), slots.c.run == "", slots.c.slot <= micros(now))
+            .where(slots.c.slot > func.coalesce(begun.c.at, 0), slots.c.slot > func.coalesce(ended.c.at, 0))
+            .group_by(slots.c.job)
+        )
+        with self.database.read() as connection:
+            return {job: moment(due) for job, due in connection.execute(oldest).tuples()}
+
     def missed_untold(self) -> tuple[SlotRow, ...]:
         """Missed, and nobody has decided yet whom to tell. The oldest first."""
         wanted = select(slots).where(slots.c.state == "missed", slots.c.told.is_(None))
@@ -237,6 +266,12 @@ class Slots:
         """It is ended, missed, skipped or paused. False: it is not ours any more."""
         now = micros(self.database.now())
         return self._change(row, state=state, cause=cause, run=run or row.run, ended=now)
+
+    def note(self, causes: Collection[tuple[SlotRow, str]]) -> None:
+        """Why slots wait, for whoever asks meanwhile."""
+        with self.database.write() as connection:
+            for row, cause in causes:
+                _change(connection, row, {"cause": cause})
 
     def take_over(self, row: SlotRow, service: str) -> bool:
         """A running slot of a dead service is this one's. False: another one was faster."""

@@ -273,6 +273,29 @@ def test_a_missed_run_is_critical_until_a_run_makes_up_for_it(site: Watched) -> 
     assert site.line("job", "lists").level is Level.OK
 
 
+def test_a_job_whose_slots_are_all_replaced_by_newer_ones_is_late_too(site: Watched) -> None:
+    seen_earlier(site)
+    for minutes in range(0, 60, 15):
+        site.slot("skipped", DUE + timedelta(minutes=minutes), cause="a newer one came while it waited")
+    site.later(hours=1)
+    site.slot("waiting", DUE + timedelta(hours=1), cause="it waits for backup")
+    told = site.line("job", "lists")
+    assert told.level is Level.WARNING
+    assert told.text.endswith("late, due 2026-11-24 05:30 (it waits for backup)")
+    site.run()
+    assert site.line("job", "lists").level is Level.OK
+
+
+def test_a_missed_run_stays_critical_while_the_next_ones_only_wait(site: Watched) -> None:
+    seen_earlier(site)
+    site.slot("missed", cause="it waits for backup")
+    site.later(minutes=15)
+    site.slot("waiting", DUE + timedelta(minutes=15))
+    assert site.line("job", "lists").level is Level.CRITICAL
+    site.run()
+    assert site.line("job", "lists").level is Level.OK
+
+
 @pytest.mark.parametrize("state", ["ended", "skipped", "paused"])
 def test_a_slot_that_is_over_says_nothing(site: Watched, state: str) -> None:
     seen_earlier(site)

@@ -5,6 +5,7 @@ the processes themselves.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 AWAITED = timedelta(days=2)  # a day and the hours that a clock may be off: what a slot waits for is of the same day
 NOTABLE = timedelta(minutes=1)  # so short an absence of the state is told to nobody
+BUSY = "no worker was free"
 QUIET = 3600.0  # seconds without a fault of this program, after which it counts as over
 FAULTS = 20  # of a file, as many as people are told
 
@@ -207,6 +209,7 @@ class Service:
         jobs = self.config.jobs
         awaited = {name for slot in waiting if slot.job in jobs for name in jobs[slot.job].waits_for}
         ended = self.journal.slots.ended_well(awaited, now - AWAITED) if awaited else {}
+        several = {name for name, count in Counter(slot.job for slot in waiting).items() if count > 1}
         queue = Queue(
             config=self.config,
             now=now,
@@ -214,6 +217,7 @@ class Service:
             pauses=self.journal.pauses.known().values(),
             locked={lock.name for lock in self.journal.slots.locks() if not self._lives.dead(lock, now)},
             ended=ended,
+            unrun=self.journal.slots.unrun(several, now, missed=False) if several else {},
         )
         fates = list(queue.fates(slots))
         for slot, fate, why in fates:
@@ -223,6 +227,18 @@ class Service:
         free = max(0, self.config.workers - len(self.runs.running) - self.runs.watched)
         ready = [slot for slot, fate, _ in fates if fate == "start"]
         self.runs.start(ready[:free], self.loaded, now)
+        self._note([(slot, why) for slot, fate, why in fates if fate == "wait"], ready[free:], now)
+
+    def _note(self, waiting: Collection[tuple[SlotRow, str]], ready: Collection[SlotRow], now: datetime) -> None:
+        """Why slots wait that could have been started a while ago."""
+        every = [*waiting, *((slot, BUSY) for slot in ready)]
+        noted = [
+            (slot, why)
+            for slot, why in every
+            if why and why != slot.cause and not slot.run and now - (slot.not_before or slot.due) >= NOTABLE / 2
+        ]
+        if noted:
+            self.journal.slots.note(noted)
 
     # ---- of itself, and of others
 

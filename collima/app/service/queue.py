@@ -18,7 +18,8 @@ Fate = Literal["start", "wait", "skipped", "paused", "missed"]
 @dataclass(frozen=True, slots=True)
 class Queue:
     """What is looked at. `here`: the jobs that this machine may run; `locked`: names of locks whose run lives; `ended`:
-    by job, when the newest run began that ended well (`journal.slots.ended_well`).
+    by job, when the newest run began that ended well (`journal.slots.ended_well`); `unrun`: by job, the oldest slot
+    that came to nothing since its newest run, and since the last one that was missed (`journal.slots.unrun`).
     """
 
     config: Config
@@ -27,6 +28,7 @@ class Queue:
     pauses: Collection[Pause] = ()
     locked: Collection[str] = ()
     ended: Mapping[str, datetime] = field(default_factory=dict)
+    unrun: Mapping[str, datetime] = field(default_factory=dict)
 
     def fates(self, slots: Collection[SlotRow]) -> Iterator[tuple[SlotRow, Fate, str]]:
         """(slot, what becomes of it, why) for each that waits, the oldest first. At most one of a job, and one of a
@@ -40,6 +42,7 @@ class Queue:
                 waiting.setdefault(slot.job, []).append(slot.due)
         taken = {name for slot in slots if slot.state == "running" for name in self._locks(slot.job)}
         taken.update(self.locked)
+        unrun = dict(self.unrun)
         for slot in slots:
             if slot.state != "waiting":
                 continue
@@ -47,7 +50,7 @@ class Queue:
             if job is None or job.options is None:
                 yield (slot, *self._unknown(slot))
             elif slot.due in due.superseded(waiting[slot.job], self.now):
-                yield slot, "skipped", "a newer one came while it waited"
+                yield (slot, *self._superseded(slot, job, unrun.pop(slot.job, None)))
             else:
                 fate, why = self._fate(slot, job, taken)
                 if fate == "start":
@@ -64,6 +67,13 @@ class Queue:
         if not fresh and not here and self.now > due.given_up(job, slot.not_before or slot.due):
             return "missed", due.OTHERS
         return ("wait", why) if why or not here else ("start", "")
+
+    def _superseded(self, slot: SlotRow, job: Job, unrun: datetime | None) -> tuple[Fate, str]:
+        """One in a row of which none was started is missed when the row is too old: else nobody would hear of it."""
+        if unrun and unrun <= slot.due and _fresh(slot) and self.now > due.deadline(job, unrun):
+            since = f"{unrun.astimezone(self.config.timezone):%Y-%m-%d %H:%M}"
+            return "missed", f"none was run since that of {since}: {slot.cause or 'no worker was free'}"
+        return "skipped", "a newer one came while it waited"
 
     def _obstacle(self, slot: SlotRow, job: Job, taken: Collection[str]) -> str:
         """Why it cannot start now; "": it can. One that was started once has waited for other jobs."""

@@ -331,6 +331,31 @@ def test_a_newer_slot_replaces_one_that_still_waits(lone: Stage) -> None:
     assert before.state == "skipped"
 
 
+def test_a_row_of_slots_of_which_none_could_start_is_missed_once_each_time_that_catch_up_is_over(lone: Stage) -> None:
+    lone.write(
+        "  a: {kind: script, when: daily at 06:40}\n  b: {kind: script, when: every 15 minutes, catch-up: 1 hour}",
+        "workers: 1",
+    )
+    service = lone.service()
+    service.tick()
+    lone.at("05:40")
+    service.tick()
+    lone.played[0].begins()  # and hangs
+    lone.at("05:45")
+    for _ in range(13):
+        service.tick()
+        lone.state.later(minutes=1)
+        service.tick()
+        lone.state.later(minutes=14)
+    assert [run.job for run in lone.played] == ["a"]
+    missed = lone.state.open().slots.missed_untold()
+    assert [(f"{row.due:%H:%M}", row.cause) for row in missed] == [
+        ("06:45", "none was run since that of 2026-11-24 06:45: no worker was free"),
+        ("08:00", "none was run since that of 2026-11-24 08:00: no worker was free"),
+    ]
+    assert lone.slot("b").cause == "no worker was free"
+
+
 def test_no_more_than_workers_run_at_once_the_oldest_first(lone: Stage) -> None:
     names = ("a", "b", "c", "d")
     lone.write("\n".join(f"  {name}: {{kind: script, when: daily at 08:00}}" for name in names), "workers: 2")
