@@ -2,16 +2,24 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
+from datetime import UTC, datetime
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from zoneinfo import ZoneInfo
 
 from collima.app.config.faults import Steps, did_you_mean
+from collima.app.config.model import Job
 from collima.app.config.sheet import Sheet
 from collima.app.config.types import bare, option
 from collima.app.kinds import Family
+from collima.app.when import When, following
 from collima.core.options import Uses
+from collima.core.quantities import Duration
+
+_SLOTS = 60  # of a schedule that are looked at: its shortest gap comes among them, unless it is a strange one
 
 
 def references(sheet: Sheet, cls: Any, steps: Steps, kinds: Family) -> None:
@@ -89,6 +97,27 @@ def waits(sheet: Sheet) -> None:
                 sheet.fault(way, f"no job {other!r}{did_you_mean(other, jobs)}")
     for circle in _circles(edges):
         sheet.fault(edges[circle[0]][circle[1]], f"waits for itself: {' -> '.join(circle)}")
+
+
+def jitters(sheet: Sheet, jobs: Iterable[Job]) -> None:
+    """No start is put off beyond the job's next slot, which would come in its place."""
+    for job in jobs:
+        if not job.jitter or job.when.manual:
+            continue
+        minutes = min((int((b - a).total_seconds()) // 60 for a, b in pairwise(_slots(job.when))), default=None)
+        if minutes is not None and job.jitter.seconds > minutes * 60:
+            gap = Duration(minutes, "minute") if minutes % 60 else Duration(minutes // 60, "hour")
+            sheet.fault(("jobs", job.name, "jitter"), f"is longer than from one run to the next by `when`: {gap}")
+
+
+def _slots(when: When) -> Iterator[datetime]:
+    """Some slots in a row, where clocks never change."""
+    zone, slot = ZoneInfo("UTC"), following(when, ZoneInfo("UTC"), datetime(2024, 1, 1, tzinfo=UTC))
+    for _ in range(_SLOTS):
+        if slot is None:
+            return
+        yield slot
+        slot = following(when, zone, slot)
 
 
 def _circles(edges: Mapping[str, Iterable[str]]) -> Iterator[list[str]]:

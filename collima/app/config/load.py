@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from collima.app.config.between import cross_faults, sound_faults
-from collima.app.config.checks import places, references, waits
+from collima.app.config.checks import jitters, places, references, waits
 from collima.app.config.faults import Fault, Invalid, Steps, did_you_mean
 from collima.app.config.model import CATCH_UP, Config, Connector, Defaults, Job, Kind, Reports, Reserved, Top
 from collima.app.config.schema import model
@@ -26,7 +26,9 @@ from collima.core.options import BUILT_IN_GUARD, Guard
 PLACES = (Path("schedules.yaml"), Path("/etc/collima/schedules.yaml"))
 RESERVED = frozenset(option(field.name) for field in fields(Reserved))
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]*", re.ASCII)
+LONGEST_NAME = 100  # characters of the state's columns
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.ASCII)
 _KIND = frozenset({"kind"})
 _GUARD = frozenset({"guard"})
 
@@ -80,6 +82,7 @@ class _Loading:
         places(self.sheet, {name: found.options for name, found in connectors.items() if found})
         references(self.sheet, Reports, ("reports",), self.kinds.connectors)
         waits(self.sheet)
+        jitters(self.sheet, [job for job in jobs.values() if job])
         if (faults := self.sheet.faults) or top is None:
             raise Invalid(self.sheet.path, faults)
         return Config(
@@ -106,7 +109,10 @@ class _Loading:
         items = self.sheet.mapping((section,))
         for name in items:
             if not _NAME.fullmatch(name):
-                message = f"the name {name!r} has more than lower-case letters, digits and hyphens"
+                message = f"the name {name!r} has more than lower-case letters, digits and, between them, hyphens"
+                self.sheet.key_fault((section,), name, message)
+            elif len(name) > LONGEST_NAME:
+                message = f"a name of {len(name)} characters: at most {LONGEST_NAME} are stored"
                 self.sheet.key_fault((section,), name, message)
         return [name for name, item in items.items() if isinstance(item, dict)]
 
@@ -131,6 +137,8 @@ class _Loading:
             faults = sound_faults(cls, rest, self.base) if options is None else cross_faults(options)
             for way, message in faults:
                 self.sheet.fault((*steps, *way), message)
+        if "runs-on" not in own and data.get("runs-on") == []:
+            self.sheet.fault((*steps, "runs-on"), "no machine would run it: without this key every one does")
         reserved = self.validate(Reserved, steps, _only(data, RESERVED - own))
         return reserved and _job(name, reserved, defaults, options)
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from collima.app.config.faults import did_you_mean
 from collima.app.config.ping_url import PingUrl
 from collima.app.config.state_url import StateUrl
-from collima.app.config.types import Count, Raw, Version
+from collima.app.config.types import Count, Kept, Lasting, Raw, Version
 from collima.app.when import When
 from collima.core.errors import ConfigError
 from collima.core.options import Address, Guard, Secret, Uses
@@ -22,7 +22,7 @@ Never = Literal["never"]
 CATCH_UP = Duration(12, "hour")
 TWO = Count(2)
 STOP_GRACE = Duration(1, "minute")
-KEEP_CHANGES, KEEP_RUNS, KEEP_LOGS = Duration(400, "day"), Duration(2, "year"), Duration(30, "day")
+KEEP_CHANGES, KEEP_RUNS, KEEP_LOGS = Kept(Duration(400, "day")), Kept(Duration(2, "year")), Kept(Duration(30, "day"))
 NO_GUARD = Guard()
 
 
@@ -84,9 +84,9 @@ class Freeze:
 class Keep:
     """How long history is kept."""
 
-    changes: Annotated[Duration, "who was added and removed"] = KEEP_CHANGES
-    runs: Annotated[Duration, "runs and their results"] = KEEP_RUNS
-    logs: Annotated[Duration, "logs of runs"] = KEEP_LOGS
+    changes: Annotated[Kept, "who was added and removed"] = KEEP_CHANGES
+    runs: Annotated[Kept, "runs and their results"] = KEEP_RUNS
+    logs: Annotated[Kept, "logs of runs"] = KEEP_LOGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +146,7 @@ class Reserved:
     catch_up: Annotated[Duration | Never | None, "how late a missed run still starts; `never`: not at all"] = None
     waits_for: Annotated[tuple[str, ...], "jobs whose run of the same day must have ended"] = ()
     runs_on: Annotated[tuple[str, ...], "the only machines that run it, by host name"] = ()
-    time_limit: Annotated[Duration | None, "after this long a run is stopped"] = None
+    time_limit: Annotated[Lasting | None, "after this long a run is stopped"] = None
     retry: Annotated[Retry | None, "another try after a transient failure"] = None
     freeze: Annotated[Freeze | None, "days on which removals wait"] = None
     mode: Annotated[Mode | None, "`watch`: planned and reported, never applied"] = None

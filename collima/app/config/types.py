@@ -24,6 +24,12 @@ Raw = NewType("Raw", dict)  # type: ignore[type-arg]
 Count = NewType("Count", int)
 """A whole number from 1 to 1000."""
 
+Lasting = NewType("Lasting", Duration)
+"""A duration that is not 0."""
+
+Kept = NewType("Kept", Duration)
+"""A duration of a day or more."""
+
 Version = NewType("Version", int)
 """Of the format of schedules.yaml."""
 
@@ -126,6 +132,15 @@ def _duration(value: object, _base: Path) -> Duration:
     raise ValueError(expected("a duration like '5 seconds', '26 hours' or '3 years'", value))
 
 
+def _at_least(least: Duration) -> Parser:
+    def read(value: object, base: Path) -> Duration:
+        if (length := _duration(value, base)).seconds < least.seconds:
+            raise ValueError(f"{str(length)!r} is too short: write at least {str(least)!r}")
+        return length
+
+    return read
+
+
 def _date(value: object, _base: Path) -> date:
     match value:
         case date():
@@ -184,6 +199,8 @@ PARSERS: dict[Any, Scalar] = {
     bool: Scalar(_truth, "true or false"),
     Path: Scalar(_path, "path"),
     Duration: Scalar(_duration, "duration"),
+    Lasting: Scalar(_at_least(Duration(1, "second")), "duration"),
+    Kept: Scalar(_at_least(Duration(1, "day")), "duration"),
     Amount: Scalar(_amount, "percentage or number"),
     Secret: Scalar(_secret, "secret"),
     Address: _of_text(address, "mail address"),
