@@ -38,6 +38,7 @@ class Standing:
     service: ServiceRow | None = None  # that decided last, whether it lives or not; None: there never was one
     alive: tuple[ServiceRow, ...] = ()
     missed: Mapping[str, int] = field(default_factory=dict)  # by job, slots on record that were missed
+    gone: tuple[str, ...] = ()  # jobs of which a slot waits or runs, and which the file does not have any more
     mails: Backlog = field(default_factory=Backlog)
 
 
@@ -73,6 +74,7 @@ def read(config: Config, journal: SqlJournal, now: datetime) -> Standing:
         service=service,
         alive=journal.services.alive(now),
         missed=missed(journal.database),
+        gone=tuple(sorted({slot.job for slot in journal.slots.open()} - config.jobs.keys())),
         mails=backlog(journal.database, now),
     )
 

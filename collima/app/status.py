@@ -120,6 +120,8 @@ def _ticking(standing: Standing, silence: timedelta) -> tuple[Level, str]:
     if standing.now - newest.tick > silence:
         how = "was stopped" if newest.stopped else "is silent"
         return Level.CRITICAL, f"{how}, its last decision was {ago} ago on {newest.host}: no run is started"
+    if newest.stopped and not alive and silence <= SILENCE:
+        return Level.WARNING, f"was stopped {ago} ago on {newest.host}: no run is started"
     if len({service.config for service in alive}) > 1:
         hosts = ", ".join(sorted(service.host for service in alive))
         return Level.WARNING, f"{len(alive)} services have different schedules ({hosts}): collima reload on each"
@@ -128,6 +130,8 @@ def _ticking(standing: Standing, silence: timedelta) -> tuple[Level, str]:
     text = f"last decision {ago} ago on {newest.host}"
     if len(alive) > 1:
         text += f", {len(alive)} services"
+    if standing.gone:
+        text += f"; the schedule does not have {', '.join(standing.gone)} any more, of which a run still waits"
     if alive and standing.config != alive[0].config:
         text += "; it does not run this schedules.yaml: collima reload"
     return Level.OK, text

@@ -147,6 +147,8 @@ class Archive:
             found = connection.execute(select(runs).where(_named(runs.c.id, name)).limit(2)).all()
             if exact := [row for row in found if row.id == name]:
                 found = exact
+            if not found and len(name) < SHORTEST:
+                raise ConfigError(f"{name} is too short for a run: write {SHORTEST} characters of it at least")
             if len(found) != 1:
                 raise ConfigError(
                     f"{'several runs begin' if found else 'no run begins'} with {name}: `collima history` lists them"

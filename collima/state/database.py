@@ -25,6 +25,7 @@ class Database:
     now: Clock
     command: str  # what was typed, for `sudo -u OWNER …`
     _engine: Engine | None = field(default=None, init=False)
+    _used: tuple[int, int] | None = field(default=None, init=False)  # device and inode of the file that is open
 
     @property
     def file(self) -> Path | None:
@@ -61,6 +62,20 @@ class Database:
             self._engine.dispose()
             self._engine = None
 
+    def demand(self) -> None:
+        """Raises StateError where a SQLite state would have to be made."""
+        if self.file is not None and not (self.file.exists() and self.file.stat().st_size):
+            raise StateError(f"the state ({self.place}) is gone: whoever wants this run had one")
+
+    def check(self) -> None:
+        """Raises StateError when the SQLite file that is open is not the one of its name any more: others, runs, would
+        use another state. It may come back.
+        """
+        if self._used is None or self.file is None or (found := _identity(self.file)) == self._used:
+            return
+        what = "is another file than it was: restart the service" if found else "is gone: it was moved or deleted"
+        raise StateError(f"the state ({self.place}) {what}", transient=True)
+
     def migrate(self) -> tuple[int, int]:
         """Brings the schema up to date, whatever the database. Returns (before, after); 0: there was nothing."""
         with told(self.place):
@@ -85,6 +100,7 @@ class Database:
                 raise StateError(f"the state ({self.place}) has schema {found}, not {schema.CURRENT}: collima migrate")
             self._upgrade(found)
         self._engine = self._open()
+        self._used = _identity(self.file) if self.file is not None else None
         return self._engine
 
     def _open(self) -> Engine:
@@ -125,6 +141,14 @@ class Database:
         from collima.state import upgrade  # noqa: PLC0415 - Alembic takes a second to load, and is rarely needed
 
         upgrade.upgrade(self.url, self.file, found, self.now())
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _fill(engine: Engine) -> None:

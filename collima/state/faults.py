@@ -26,6 +26,7 @@ _MARIADB = {
     2013: ("closed the connection", True),
     4031: ("closed the connection", True),
 }
+_UNWRITABLE = ": are the file and its folder there, ours, and on a disk that has room and is not read-only?"
 RACES = frozenset({1020, 1205, 1213})
 """What MariaDB answers to one of two transactions that came at once: the same again will do."""
 TRIES = 5  # of two processes that want the same rows at once
@@ -67,7 +68,8 @@ def _words(err: SQLAlchemyError) -> tuple[str, bool]:
         transient = getattr(err.orig, "sqlite_errorname", "").startswith(
             ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL")
         )
-        return f"failed: {err.orig}", transient  # SQLite names tables and columns, never what is in them
+        why = _UNWRITABLE if "unable to open" in str(err.orig) or "readonly" in str(err.orig) else ""
+        return f"failed: {err.orig}{why}", transient  # SQLite names tables and columns, never what is in them
     if number := code(err):
         words, transient = _MARIADB.get(number, (f"failed with error {number}", isinstance(err, OperationalError)))
         return f"{words} ({number})", transient

@@ -170,6 +170,25 @@ def test_a_scheduler_that_was_stopped_is_critical_too_and_said_to_be(site: Watch
     assert site.line("scheduler").text.startswith("was stopped, its last decision was 3 hours ago")
 
 
+def test_a_scheduler_that_was_just_stopped_is_a_warning_unless_it_comes_seldom_or_another_lives(site: Watched) -> None:
+    site.run()
+    site.service()
+    site.journal.services.end("s1")
+    site.later(seconds=20)
+    told = site.line("scheduler")
+    assert (told.level, told.text) == (Level.WARNING, "was stopped 20 seconds ago on here: no run is started")
+    assert judge(site.standing(), silence=timedelta(minutes=10)).level is Level.OK
+    site.service("s2")
+    assert site.line("scheduler").level is Level.OK
+
+
+def test_a_job_that_the_file_does_not_have_any_more_and_whose_run_waits_is_named(site: Watched) -> None:
+    site.service()
+    site.slot("waiting", job="gone")
+    told = site.line("scheduler")
+    assert (told.level, "does not have gone any more, of which a run still waits" in told.text) == (Level.OK, True)
+
+
 def test_a_scheduler_that_was_given_up_for_cron_is_not_asked_for(site: Watched) -> None:
     site.service()
     site.slot("waiting")
@@ -510,3 +529,11 @@ def test_a_password_that_is_not_there_is_unknown(tmp_path: Path, monkeypatch: py
     text = SCHEDULE.replace("connectors:", "state-password: {{env: DB}}\nconnectors:", 1)
     path.write_text(text.format(of_lists="", state="mysql+pymysql://me@127.0.0.1:1/none"), "ascii")
     assert collima("--config", path).returncode == 3
+
+
+def test_a_verdict_that_cannot_be_written_is_unknown(site: Watched) -> None:
+    main = "import sys; from collima.app.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", main, "status", "--config", str(site.config.path)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, b"cannot be written" in done.stderr) == (3, True), done.stderr

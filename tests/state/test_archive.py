@@ -34,7 +34,7 @@ def test_a_run_is_found_by_the_beginning_of_its_id(state: State) -> None:
     with pytest.raises(ConfigError, match="several runs begin with 202611"):
         journal.archive.run("202611")
     for nobody in ("2026", "20251124T", "%%%%%%", ""):
-        with pytest.raises(ConfigError, match="no run begins with"):
+        with pytest.raises(ConfigError, match=r"no run begins with|is too short"):
             journal.archive.run(nobody)
     assert journal.archive.run(first.run).id == first.run
 

@@ -98,10 +98,10 @@ def _show_hold(arguments: Namespace, config: Config, hold: Shown) -> int:
 
 def history(arguments: Namespace) -> int:
     with opened(arguments) as (config, journal):
-        if arguments.job:
-            config.job(arguments.job)
         archive = journal.archive
         runs = list(archive.history(arguments.job or "", limit=arguments.most))
+        if arguments.job and not runs:  # one that the file does not have any more may have some
+            config.job(arguments.job)
         outcomes = {run.id: archive.outcomes(run.id) for run in runs}
     if arguments.json:
         as_json([{"run": run, "changes": outcomes[run.id]} for run in runs])

@@ -76,6 +76,8 @@ def undo(arguments: Namespace) -> int:
 
 def _run(config: Config, arguments: Namespace, order: Order) -> Result:
     with wiring.open_journal(config, command=command_line()) as journal:
+        if arguments.slot is not None:
+            journal.database.demand()
         task = wiring.task(config, arguments.job, journal)
         if arguments.plan:
             return engine.plan(task, wiring.desk(config, journal), order)

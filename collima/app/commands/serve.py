@@ -102,7 +102,10 @@ def reload(arguments: Namespace) -> int:
         here = [row for row in journal.services.alive(wiring.utc_now()) if row.host == socket.gethostname()]
         mine = [row for row in here if not _once(row.pid)]
         if not mine:
-            raise ConfigError("no service runs on this machine: the schedule is read when it starts")
+            raise ConfigError(
+                f"no service runs on this machine with the state {journal.database.place}: the schedule is read when "
+                "it starts, and another `state` is taken by a restart only"
+            )
         asked = [row for row in mine if _asked(row)]
         answers, silent = _answers(journal, asked)
     for row in answers:
@@ -157,8 +160,10 @@ def log(arguments: Namespace) -> int:
         as_json(
             {"run": run.id, "state": run.state, "size": found.size if found else 0, "text": found.text if found else ""}
         )
+    elif found is None and run.ended is None:
+        print(f"run {run.id} is under way, and has printed nothing yet", file=sys.stderr)
     elif found is None:
-        raise ConfigError(f"run {run.id} has no log: the service did not start it, or it printed nothing yet")
+        raise ConfigError(f"run {run.id} has no log: the service did not start it, or it printed nothing")
     else:
         print(found.text.removesuffix("\n").translate(UNSAFE))
     return 0

@@ -1,13 +1,14 @@
 """`collima status`: for Nagios and Icinga, for Munin, for programs, and for a person."""
 
 import logging
+import sys
 from argparse import Namespace
 from datetime import timedelta
 
-from collima.app import munin, standing, wiring
+from collima.app import munin, outputs, standing, wiring
 from collima.app.commands import as_json, command_line, load
 from collima.app.standing import Standing
-from collima.app.status import Status, judge, unknown, unreachable
+from collima.app.status import Level, Status, judge, unknown, unreachable
 from collima.core.errors import ConfigError, StateError
 from collima.state.sqlite import check_owner
 
@@ -24,10 +25,15 @@ def status(arguments: Namespace) -> int:
         lines = munin.config if arguments.munin == "config" else munin.values
         print("\n".join(lines(munin.graphs(told, found))))
         return 0
-    if arguments.json:
-        as_json(_document(told))
-    else:
-        print(told)
+    try:
+        if arguments.json:
+            as_json(_document(told))
+        else:
+            print(told)
+        sys.stdout.flush()
+    except OSError as err:
+        outputs.unwritable(err)
+        return int(Level.UNKNOWN)
     return int(told.level)
 
 

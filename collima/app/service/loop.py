@@ -138,6 +138,7 @@ class Service:
     # ---- one tick
 
     def _tick(self, now: datetime) -> None:
+        self.journal.database.check()
         self._sign_on()
         if self._since is None:
             self._since = self._first_seen(now)

@@ -1,5 +1,6 @@
 """What a run prints, however much it is: the beginning and the end are kept."""
 
+import json
 import threading
 
 from collima.core.text import discreet
@@ -38,9 +39,18 @@ class Output:
         return discreet(head.decode("utf-8", "ignore") + told + tail.decode("utf-8", "ignore"))
 
     def last_line(self) -> str:
-        """What it said last; "" if nothing."""
+        """What it said last; "" if nothing. Of a log in JSON: the last message."""
         with self._lock:
             tail = bytes(self._tail[-LAST:])
             end = bytes(self._head[len(tail) - LAST :]) + tail if len(tail) < LAST else tail
         lines = discreet(end.decode("utf-8", "ignore")).split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return next((said for line in reversed(lines) if (said := _said(line.strip()))), "")
+
+
+def _said(line: str) -> str:
+    """Of a line of a log its message: none where there are figures only."""
+    try:
+        found = json.loads(line) if line.startswith("{") else None
+    except ValueError:
+        return line
+    return str(found.get("message", "")) if isinstance(found, dict) and "logger" in found else line

@@ -3,7 +3,7 @@
 import logging
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -58,9 +58,10 @@ class Serving:
         """Until TERM or Ctrl-C: no new runs then; those under way get `stop-grace`, or are stopped by a second one."""
         service, signals = self.service, Signals(self.bell)
         timer = Timer(self.bell.ring)
-        with signals.caught(), timer.running(), self.chores.running():
+        with signals.caught(), timer.running(), ExitStack() as stack:
             self._plan(timer)
-            service.tick()
+            service.tick()  # what is wrong from the start is said once, before chores say it, too
+            stack.enter_context(self.chores.running())
             self.systemd.ready(self._status())
             while not signals.stops:
                 self.bell.wait(min(PAUSE, self.systemd.pause or PAUSE))

@@ -207,6 +207,14 @@ def test_what_was_printed_keeps_its_beginning_and_its_end_and_nobodys_address() 
     assert Output().last_line() == ""
 
 
+def test_of_a_log_in_json_the_last_message_is_taken() -> None:
+    output = Output()
+    output.add(b'{"logger": "collima", "message": "no state"}\n{"logger": "collima.run", "state": "in-sync"}\n')
+    assert output.last_line() == "no state"
+    output.add(b'{"of": "something else"}\n')
+    assert output.last_line() == '{"of": "something else"}'
+
+
 def test_the_last_line_is_looked_for_at_the_end_only() -> None:
     output = Output()
     output.add(b"begin\n" + b"x" * 2**20)

@@ -796,6 +796,26 @@ def test_what_could_not_be_claimed_for_a_fault_of_the_state_is_claimed_later(lon
     assert (len(lone.played), service.away) == (1, False)
 
 
+def test_a_state_file_that_was_moved_away_or_replaced_is_not_used_on(lone: Stage, tmp_path: Path) -> None:
+    lone.write(DAILY)
+    service = lone.service()
+    service.tick()
+    file = service.journal.database.file
+    assert file is not None
+    lone.at("07:00")
+    file.rename(tmp_path / "aside.db")
+    service.tick()
+    assert (service.away, lone.played) == (True, [])
+    with pytest.raises(StateError, match="is gone"):
+        lone.state.open().database.demand()
+    file.write_bytes((tmp_path / "aside.db").read_bytes())
+    service.tick()
+    assert (service.away, lone.played) == (True, [])
+    (tmp_path / "aside.db").replace(file)
+    service.tick()
+    assert (service.away, [run.job for run in lone.played]) == (False, ["a"])
+
+
 def test_an_absence_of_the_state_that_could_not_be_said_to_be_over_is_over_at_the_next_tick(lone: Stage) -> None:
     lone.write(DAILY)
     service = lone.service()

@@ -135,6 +135,29 @@ def test_reload_says_which_service_is_not_the_users_and_waits_for_none_that_ende
     assert "1 services have ended" in said
 
 
+def test_a_run_that_the_service_starts_makes_no_state(site: Site) -> None:
+    site.write(job("a", ""))
+    done = site.run("run-job", "a", "--slot", "1000000")
+    assert (done.returncode, "is gone" in done.stderr) == (1, True), done.stderr
+    assert not (site.folder / "collima.db").exists()
+
+
+def test_the_history_of_a_job_that_the_file_has_no_more_is_told_and_a_fault_at_the_start_once(site: Site) -> None:
+    site.write(job("a", ""))
+    assert site.run("run-job", "a").returncode == 0
+    with site.journal.begin("a", "", slot=None, kind="run", config="c0") as record:
+        done = site.run("collima", "log", record.run)
+        assert (done.returncode, "is under way" in done.stderr) == (0, True), done.stderr
+        record.end("changed", {}, transient=False, cause="")
+    site.write(job("b", ""))
+    assert " run " in site.run("collima", "history", "a").stdout
+    assert site.run("collima", "history", "c").returncode == 2
+    assert "6 characters" in site.run("collima", "log", "2026").stderr
+    (site.folder / "collima.db").write_bytes(b"a letter")
+    done = site.run("collima", "serve")
+    assert (done.returncode, done.stderr.count("not a database")) == (1, 1), done.stderr
+
+
 def test_a_state_that_is_not_ours_to_use_is_refused_at_once(site: Site) -> None:
     site.write(job("a", ""))
     site.file.write_text(site.file.read_text().replace("/collima.db", "/schedules.yaml"))
