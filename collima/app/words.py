@@ -1,6 +1,6 @@
 """What a result comes to, in a sentence, in the reader's language. Catalogs are in `locale/`; English needs none.
 
-States, levels, verdicts and codes are the contract's words and stay as they are in every language, so that mail
+A run's state, levels, verdicts and codes are the contract's words and stay as they are in every language, so that mail
 filters and runbooks hold. Findings and reasons, which the jobs and the guard write, are told by `phrases`.
 """
 
@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from collima.app import phrases
+from collima.app.phrases import N_
 from collima.app.summary import Totals, speaking, totals
 from collima.core.result import Result
 from collima.core.text import discreet, line
@@ -58,6 +59,12 @@ _DONE = {
     "copy": plural("%d copied", "%d copied"),
     "drop-mailbox": plural("%d mailbox dropped", "%d mailboxes dropped"),
 }
+_WORDS = frozenset(
+    {
+        *(N_("failed"), N_("partial"), N_("held"), N_("changed"), N_("in-sync"), N_("planned"), N_("watch")),
+        *(N_("read"), N_("plan"), N_("apply")),
+    }
+)
 
 
 class Words:
@@ -69,6 +76,10 @@ class Words:
     def phrase(self, text: str) -> str:
         """A sentence of the guard or of a job."""
         return phrases.told(text, self.catalog)
+
+    def word(self, word: str) -> str:
+        """A subject's state or mode, in a row of a table; a phase of a run."""
+        return self.catalog.gettext(word) if word in _WORDS else word
 
     def things(self, verb: str, count: int) -> str:
         """`12 removals`."""
@@ -164,7 +175,7 @@ class Words:
         elif result.state == "in-sync":
             told = gettext("%s: nothing to do") if result.verbs else gettext("%s: all is well")
             first = told % self.subjects(result, len(speaking(result)))
-        return ". ".join(part.rstrip(".") for part in [first, *self._also(result, sums)] if part) + "."
+        return " ".join(_sentence(part) for part in [first, *self._also(result, sums)] if part)
 
     def _also(self, result: Result, sums: Totals) -> list[str]:
         gettext = self.catalog.gettext
@@ -187,3 +198,7 @@ class Words:
             "what": what,
             "where": self.subjects(result, count),
         }
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(("?", "!")) else f"{text.rstrip('.')}."

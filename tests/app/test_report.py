@@ -122,6 +122,25 @@ def test_the_text_is_told_in_italian() -> None:
     assert "Gli altri 238 sono allineati." in told
 
 
+def test_a_row_and_the_foot_have_no_english_word_in_italian() -> None:
+    told = text(results.held(), ITALIAN)
+    assert "docenti: 311 → 270, in attesa, " in told
+    assert "lettura 1.2 s, calcolo 0.3 s, applicazione 4.0 s\n" in told
+
+
+def test_a_run_that_was_killed_ends_its_foot_with_the_run() -> None:
+    mail = received(replace(results.result("failed"), seconds={}))
+    assert part(mail, "plain").rstrip().endswith("CET · run 01JDF3Z8QK")
+    assert "run 01JDF3Z8QK</p>" in part(mail, "html")
+
+
+def test_a_cause_that_asks_ends_with_its_question_mark() -> None:
+    failed = replace(
+        results.held(), state="failed", subjects=(), cause="connection refused: is the port in `url` right?"
+    )
+    assert "is the port in `url` right? Nothing was changed." in text(failed)
+
+
 def test_headers_let_runs_of_a_job_thread_and_keep_robots_quiet() -> None:
     mail = received(results.held(), ITALIAN)
     assert mail["From"] == "Collima <collima@unimore.it>"
@@ -251,7 +270,7 @@ def test_three_hundred_bad_lists_stay_under_the_cap_and_say_what_was_cut(letterh
         held = {int(n) for n in re.findall(r"(\d+)", "".join(re.findall(r"….*(?:that wait|in attesa)", body)))}
         shown = body.count("99 of 99 removals") + body.count("99 su 99 rimozioni")
         assert held == {300 - shown}
-        assert body.rstrip().endswith(("apply 4.0 s", "</html>"))
+        assert body.rstrip().endswith(("apply 4.0 s", "applicazione 4.0 s", "</html>"))
     assert len(str(mail["Subject"])) <= 160
 
 

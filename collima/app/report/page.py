@@ -110,7 +110,7 @@ def page(result: Result, words: Words, commands: Commands, now: datetime, cap: i
         rows=cut([_row(s, result, words) for s in notable], cap),
         quiet=len(asked(result)) - len(notable),
         sources=cut([_source(source, result, words) for source in result.sources], cap),
-        seconds=tuple((phase, f"{seconds:.1f}") for phase, seconds in result.seconds.items()),
+        seconds=tuple((words.word(phase), f"{seconds:.1f}") for phase, seconds in result.seconds.items()),
     )
 
 
@@ -144,7 +144,7 @@ def _failed(s: SubjectResult, words: Words) -> Failed:
 def _row(s: SubjectResult, result: Result, words: Words) -> Row:
     state = s.state if s.mode == "apply" else s.mode
     changes = words.all_done(s.applied) or words.all_things({verb: planned(s, verb) for verb in result.verbs})
-    return Row(_name(s.name), state, s.size, s.wanted, changes)
+    return Row(_name(s.name), words.word(state), s.size, s.wanted, changes)
 
 
 def _source(source: SourceResult, result: Result, words: Words) -> SourceResult:
