@@ -47,8 +47,13 @@ class Folder:
     def check(self) -> str:
         """What is there; raises SourceError."""
         names = self._names(self.path)
-        like = sum(self.form.read(name) is not None for name in names)
-        return f"{self.path}: {len(names)} names, {like} like {self.form.form}"
+        like = self._like(names)
+        told = f"{self.path}: {len(names)} names, {like} like {self.form.form}"
+        folders = [] if like else [folder for name in names if (folder := self.path / name).is_dir()]
+        if not folders:  # else they may be those of volumes
+            return told
+        fit = sum(self._fits(folder) for folder in folders)
+        return f"{told}; such names are in {fit} of {len(folders)} folders below it"
 
     def read(self, volume: str, zone: tzinfo) -> Sequence[Snapshot]:
         folder = self.path / volume
@@ -59,6 +64,16 @@ class Folder:
         if not times:
             raise SourceError(f"{folder}: {len(names)} names, none like {self.form.form}")
         return [Snapshot(volume, instant(moment, zone)) for moment in times]
+
+    def _fits(self, folder: Path) -> bool:
+        """Whether a name in it is of the form; of a folder that is closed to us (`lost+found`) nothing is known."""
+        try:
+            return self._like(self._names(folder)) > 0
+        except SourceError:
+            return False
+
+    def _like(self, names: Sequence[str]) -> int:
+        return sum(self.form.read(name) is not None for name in names)
 
     def _names(self, folder: Path) -> list[str]:
         try:

@@ -68,6 +68,15 @@ def test_a_folder_where_no_name_is_like_the_pattern_cannot_be_read(tmp_path: Pat
         read(tmp_path)
 
 
+def test_check_looks_into_the_folders_of_volumes(tmp_path: Path) -> None:
+    for name in ("home/daily.2026-11-24_0230", "mail/daily.2026-11-24_0230", "data/hourly.1"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "README").touch()
+    with SnapshotFolder(path=tmp_path, pattern=DAILY).open() as session:
+        told = session.check()
+    assert told == f"{tmp_path}: 4 names, 0 like {DAILY}; such names are in 2 of 3 folders below it"
+
+
 def test_an_empty_folder_is_one_that_is_not_mounted(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="empty"):
         read(tmp_path)
