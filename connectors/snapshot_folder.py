@@ -49,7 +49,7 @@ class Folder:
         names = self._names(self.path)
         like = self._like(names)
         told = f"{self.path}: {len(names)} names, {like} like {self.form.form}"
-        folders = [] if like else [folder for name in names if (folder := self.path / name).is_dir()]
+        folders = [] if like else [self.path / name for name in names if self._is_folder(name)]
         if not folders:  # else they may be those of volumes
             return told
         fit = sum(self._fits(folder) for folder in folders)
@@ -64,6 +64,9 @@ class Folder:
         if not times:
             raise SourceError(f"{folder}: {len(names)} names, none like {self.form.form}")
         return [Snapshot(volume, instant(moment, zone)) for moment in times]
+
+    def _is_folder(self, name: str) -> bool:
+        return os.path.isdir(self.path / name)  # noqa: PTH112 - Path.is_dir raises where a look is refused
 
     def _fits(self, folder: Path) -> bool:
         """Whether a name in it is of the form; of a folder that is closed to us (`lost+found`) nothing is known."""
