@@ -66,7 +66,7 @@ def test_a_file_that_is_no_database_is_told(lite: State, tmp_path: Path) -> None
 
 def test_a_folder_in_the_place_of_the_file_is_told(lite: State, tmp_path: Path) -> None:
     (tmp_path / "collima.db").mkdir()
-    with pytest.raises(StateError):
+    with pytest.raises(StateError, match="are the file and its folder there, ours"):
         lite.open().archive.open_holds()
 
 

@@ -173,3 +173,20 @@ def test_the_log_of_a_run_is_replaced_as_it_grows(state: State) -> None:
     log = journal.logs.of(record.run)
     assert log is not None
     assert (log.text, log.size, log.at) == ("é\x00\nmore 🎓", 12, state.now)
+
+
+def test_nothing_was_run_since_the_first_slot_after_the_newest_run_or_pause(state: State) -> None:
+    journal = state.open()
+    slots, begin = journal.slots, state.now
+    states = ["skipped", "paused", "skipped", "missed", "skipped", "waiting"]
+    slots.claim([SlotRow("a", begin + n * HOUR, one) for n, one in enumerate(states)])
+    state.later(hours=9)
+    assert slots.unrun(["a", "b"], state.now, missed=True) == {"a": begin + 2 * HOUR}
+    assert slots.unrun(["a"], state.now, missed=False) == {"a": begin + 4 * HOUR}
+    assert slots.unrun(["a"], begin, missed=True) == {"a": begin}
+    (waiting,) = slots.open()
+    slots.note([(waiting, "it waits for b")])
+    assert slots.open()[0].cause == "it waits for b"
+    with journal.begin("a", "", slot=None, kind="run", config="c0") as record:
+        assert slots.unrun(["a"], state.now, missed=True) == {}
+        record.end("changed", {}, transient=False, cause="")

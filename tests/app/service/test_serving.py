@@ -93,6 +93,7 @@ def test_reload_without_a_service_says_so(site: Site) -> None:
     done = site.run("collima", "reload")
     assert done.returncode == 2
     assert "no service runs on this machine" in done.stderr
+    assert "another `state` is taken by a restart only" in done.stderr
 
 
 def test_reload_does_not_ask_a_service_that_ends_by_itself(site: Site) -> None:
