@@ -91,6 +91,7 @@ _FORMS = (  # the more exact first
     N_("no worker was free"),
     N_("another run has the job, or its target"),
     N_("it waits for %(names)s"),
+    N_("none was run since that of %(moment)s: %(inner)s"),
     N_("the schedule does not have this job any more"),
     N_("stopped after its time-limit of %(limit)s"),
     N_("stopped with the service, which takes it up again when it starts"),

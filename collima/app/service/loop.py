@@ -155,7 +155,7 @@ class Service:
         self._close(services, now)
         if not self.stopping:
             self._start(slots, now)
-        self.runs.store_logs(now)
+        self.runs.store_logs()
         self._safely(self.seams.tell, now)
 
     def _sign_on(self) -> None:

@@ -125,7 +125,7 @@ class Runs:
             end = Exit(run.pid, -signal.SIGTERM, "limit") if run and limited else None
             self._settle(slot, config, run, end, now)
 
-    def store_logs(self, _now: datetime) -> None:
+    def store_logs(self) -> None:
         """What running ones have printed since: the first of it soon, what follows now and then."""
         steady = self.lives.steady()
         fresh = [
