@@ -46,7 +46,7 @@ def test_a_run_of_the_service_is_pinged_measured_logged_and_judged(tmp_path: Pat
         (tmp_path / "schedules.yaml").write_text(SCHEDULE.format(folder=tmp_path, url=server.url("/token")), "ascii")
         served = collima(tmp_path, "serve", "--once", "--log", "json")
         heard = list(server.heard)
-    status = collima(tmp_path, "status", "--json")
+    status = collima(tmp_path, "status", "--silence", "10", "--json")
 
     assert served.returncode == 0, served.stderr
     assert heard == ["/token/start", "/token"]

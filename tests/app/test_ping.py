@@ -159,6 +159,8 @@ def test_a_run_that_cron_or_a_person_starts_is_told(server: Listener, tmp_path: 
 def test_a_plan_a_part_and_a_run_of_the_service_are_not_told_by_run_job(
     server: Listener, tmp_path: Path, arguments: list[str]
 ) -> None:
+    schedule(tmp_path, "")
+    assert run_job(tmp_path) == 0  # the service's runs make no state
     schedule(tmp_path, f"ping: {server.url('/uuid')}")
     assert run_job(tmp_path, *arguments) == 0
     assert server.heard == []

@@ -21,6 +21,7 @@ import pytest
 from tests.servers import program, require
 
 PROJECT = Path(__file__).resolve().parents[2]
+PROGRAMS = (Path(sys.base_prefix), PROJECT)
 SYSTEMD = Path("/lib/systemd/systemd")
 CGROUPS = next(
     (p for p in map(Path, ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")) if (p / "cgroup.procs").exists()), None
@@ -78,7 +79,8 @@ class Machine:
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command on it, as root."""
         inside = [program("nsenter"), f"--target={self.pid}", "--mount", "--pid", "--uts", "--ipc", "--cgroup"]
-        done = subprocess.run([*inside, *command], capture_output=True, text=True, timeout=100, check=False)
+        env = {**os.environ, "PATH": f"/usr/local/bin:{os.environ['PATH']}"}
+        done = subprocess.run([*inside, *command], capture_output=True, text=True, timeout=100, check=False, env=env)
         assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done
 
@@ -128,7 +130,10 @@ def _as_probe(unit: str) -> str:
 
 
 def _output(file: Path) -> str:
-    return f"[Service]\nStandardOutput=append:{file}\nStandardError=append:{file}\n"
+    """Where the service says what it says; and, where PrivateTmp would hide this checkout, a view of it."""
+    hidden = [path for path in PROGRAMS if path.is_relative_to("/tmp") or path.is_relative_to("/var/tmp")]
+    shown = "".join(f"BindReadOnlyPaths={path}\n" for path in hidden)
+    return f"[Service]\nStandardOutput=append:{file}\nStandardError=append:{file}\n{shown}"
 
 
 @contextmanager
@@ -163,7 +168,7 @@ def machine(units: Sequence[Path], commands: Sequence[Path]) -> Iterator[Machine
         cgroup=cgroup,
         folder=folder,
         overlaid=" ".join(OVERLAID),
-        opened="".join(_opened(folder, path) for path in (Path(sys.base_prefix), PROJECT)),
+        opened="".join(_opened(folder, path) for path in PROGRAMS),
         units=UNITS,
         systemd=SYSTEMD,
     )
