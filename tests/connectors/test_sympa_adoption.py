@@ -1,6 +1,5 @@
 """The steps that a person takes at Sympa, typed as they are printed, into a real one."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -252,7 +251,6 @@ def test_a_list_that_only_loses_its_source_loses_its_members(sympa_here: Sympa) 
     """Why the order of the steps matters."""
     sympa_here.fill("docenti", [ADA, BICE])
     sympa_here.make("docenti", sources="")
-    time.sleep(1.1)  # Sympa keeps whom it stamped in the second in which an include begins
     sympa_here.include("docenti")
     assert sympa_here.members("docenti") == set()
 

@@ -146,8 +146,13 @@ class Sympa:
         return done.stdout + done.stderr
 
     def include(self, name: str) -> str:
-        """What Sympa's own include of one list said."""
-        return self.run("include", f"{name}@{self.robot}")
+        """What Sympa's own include of one list said.
+
+        The next one begins in a later second: Sympa takes whom it stamped in the same one for found again.
+        """
+        said = self.run("include", f"{name}@{self.robot}")
+        time.sleep(1.01 - time.time() % 1)
+        return said
 
     def query(self, sql: str, *values: object) -> tuple[tuple[object, ...], ...]:
         """On its database, as the server's root."""
