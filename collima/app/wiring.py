@@ -57,7 +57,7 @@ def task(config: Config, name: str, journal: SqlJournal) -> Task[Any, Any]:
         registry=journal,
         connect=lambda of: connector(config, of),
         watch=job.mode == "watch",
-        ledger=journal.ledger(name, getattr(job.options, "target", "")),
+        ledger=journal.ledger(name, job.target),
         stationery=Letters(config.reports.from_, config.site, config.reports.language) if config.reports else None,
     )
     bound = job.options.bind(context)

@@ -13,6 +13,7 @@ import pytest
 
 from connectors.sympa import machine
 from connectors.sympa.machine import MARK, Machine, Place, Said, request, serve
+from tests.servers import cannot
 
 CONFIG = b"subject docenti\n"
 
@@ -127,7 +128,7 @@ def test_a_command_that_is_not_there_or_takes_too_long_is_told(here: Machine, tm
 def test_a_command_that_is_not_ours_to_kill_is_told_and_not_waited_for(here: Machine, tmp_path: Path) -> None:
     """As with sudo: here we are a root that may not kill, and the command belongs to somebody else."""
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        cannot("needs root")
     slow = tmp_path / "slow"
     slow.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec setpriv --reuid=65534 --clear-groups sleep 300\n")
     slow.chmod(0o755)

@@ -107,7 +107,7 @@ def _accept(config: Config, journal: Any) -> Iterator[Checked]:
     """Leaves this state's mark at every target."""
     done = set()
     for name, job in config.jobs.items():
-        target = getattr(job.options, "target", "")
+        target = job.target
         if target and target not in done:
             done.add(target)
             with wiring.connector(config, target) as place:

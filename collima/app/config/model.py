@@ -183,6 +183,12 @@ class Job:
     freeze: Freeze | None = None
     ping: PingUrl | Secret | None = None
 
+    @property
+    def target(self) -> str:
+        """The connector whose subjects it changes; "" for none."""
+        named: str = getattr(self.options, "target", "")
+        return named
+
 
 Named = TypeVar("Named", Connector, Job)
 

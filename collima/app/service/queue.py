@@ -88,7 +88,7 @@ class Queue:
 
     def _locks(self, name: str) -> list[str]:
         job = self.config.jobs.get(name)
-        target = getattr(job.options, "target", "") if job else ""
+        target = job.target if job else ""
         return [f"job:{name}", *([f"target:{target}"] if target else [])]
 
     def _unknown(self, slot: SlotRow) -> tuple[Fate, str]:

@@ -178,7 +178,7 @@ class Runs:
         if then.unbegun and end:
             name = self.journal.slots.never_began(
                 slot,
-                target=getattr(job.options, "target", "") if job else "",
+                target=job.target if job else "",
                 started=mine.started if mine else now,
                 pid=end.pid,
                 cause=then.cause,

@@ -13,6 +13,7 @@ from collima.state.slots import SlotRow
 from tests.app.service.real import Site, end, wait_for
 from tests.app.service.stage import Stage
 from tests.app.service.test_serving import PID, due_now, job
+from tests.servers import cannot
 from tests.servers.mariadb import PASSWORD, MariaDB, mariadb
 from tests.state.conftest import State
 
@@ -162,11 +163,11 @@ def test_after_an_outage_the_service_tells_how_long_it_was_and_catches_up(tmp_pa
 def test_a_full_disk_stops_no_service_and_nothing_is_lost(tmp_path: Path) -> None:
     """The state is on a file system of two megabytes, which is filled and emptied again."""
     if os.geteuid() != 0:
-        pytest.skip("mounting a small file system takes root")
+        cannot("mounting a small file system takes root")
     place = tmp_path / "small"
     place.mkdir()
     if os.system(f"mount -t tmpfs -o size=2m none {place}"):
-        pytest.skip("no small file system can be mounted here")
+        cannot("no small file system can be mounted here")
     site = Site(tmp_path, f"sqlite:///{place}/collima.db")
     try:
         site.write(job("a", "echo a >> effects"))
