@@ -4,7 +4,6 @@
  "deleted": [{…, "deleted": "2026-11-24T03:00:00+00:00"}], "mark": {"state": …, "token": …}}
 """
 
-import contextlib
 import json
 import os
 import secrets
@@ -20,6 +19,7 @@ from typing import Annotated, Any, ClassVar, get_args
 from collima.core.errors import Refused, SourceError
 from collima.core.options import address
 from collima.core.ports import Account, AccountState, Id, Mark, Turn, Turned
+from connectors import whole
 
 KEPT = timedelta(days=20)  # as Google keeps what was deleted
 TURNS = 100  # that are written at once
@@ -136,28 +136,9 @@ class Session:
         return names
 
     def _write(self, content: Mapping[str, Any]) -> None:
-        """A reader sees the old file or the new one; after a crash, too."""
         new = self.path.with_name(f".{self.path.name}.{secrets.token_hex(8)}")
-        before = self.path.stat()
-        try:
-            handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            new.chmod(before.st_mode & 0o777)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, ensure_ascii=False, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            if (before.st_uid, before.st_gid) != (new.stat().st_uid, new.stat().st_gid):
-                os.chown(new, before.st_uid, before.st_gid)
-            new.replace(self.path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                new.unlink(missing_ok=True)
-            raise
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        whole.write(new, json.dumps(content, ensure_ascii=False, indent=1).encode(), 0o600)
+        whole.replace(self.path, new)
 
 
 def _moment(text: str) -> datetime:

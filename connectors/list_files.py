@@ -1,7 +1,6 @@
 """Lists as files that Sympa's `include_file` reads: one file for each roster, one address per line."""
 
 import codecs
-import contextlib
 import json
 import os
 import secrets
@@ -14,6 +13,7 @@ from typing import Annotated, ClassVar
 from collima.core.errors import Refused, SourceError
 from collima.core.options import address
 from collima.core.ports import Edit, Id, Mark, NameRule, Roster, Settled
+from connectors import whole
 
 MARK = ".collima"  # no roster's name begins with a dot
 UNFINISHED = ".collima-new-"
@@ -141,33 +141,9 @@ class Folder:
             raise Refused(f"{self.path} cannot be written: {err.strerror}") from err
 
     def _replace(self, file: Path, content: bytes) -> None:
-        """A reader sees the old file or the new one; after a crash, too."""
-        new = self._write_new(content)
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                before = file.stat()
-                new.chmod(before.st_mode & 0o777)
-                if (before.st_uid, before.st_gid) != (new.stat().st_uid, new.stat().st_gid):
-                    os.chown(new, before.st_uid, before.st_gid)
-            new.replace(file)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
-        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        whole.replace(file, self._write_new(content))
 
     def _write_new(self, content: bytes) -> Path:
         new = self.path / f"{UNFINISHED}{secrets.token_hex(8)}"
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
+        whole.write(new, content, 0o640)
         return new

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar
 
 from collima.core.errors import Undelivered
 from collima.core.text import line
+from connectors import whole
 
 _WIRE = policy.default.clone(linesep="\n", cte_type="7bit")
 
@@ -69,10 +70,7 @@ class Session:
         trace = "Return-Path: <>\n" + "".join(f"Delivered-To: {line(address)}\n" for address in to)
         draft, new = self._directory / "tmp" / name, self._directory / "new"
         try:
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(trace.encode("ascii", "replace") + message.as_bytes(policy=_WIRE))
-                file.flush()
-                os.fsync(file.fileno())
+            whole.write(draft, trace.encode("ascii", "replace") + message.as_bytes(policy=_WIRE), 0o600)
             if handing_over:
                 handing_over()
             draft.rename(new / name)
@@ -83,17 +81,9 @@ class Session:
             draft.unlink(missing_ok=True)
             raise
         try:
-            _sync(new)
+            whole.sync(new)
         except OSError as err:  # it is there, as long as the power is
             raise Undelivered(f"{new}: {err.strerror}", transient=False, left=to, doubt=True) from err
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refused(directory: Path, err: OSError) -> Undelivered:
