@@ -13,7 +13,7 @@ from collima.state.archive import HoldRow, Latest
 from collima.state.backlog import Backlog, backlog, missed
 from collima.state.pauses import EVERY_JOB, Pause
 from collima.state.services import ServiceRow
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import pytest
 from collima.app.config.model import Reports
 from collima.app.when import when
 from collima.state.pauses import Pause
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from tests.app.posted import letter
 from tests.app.test_telling import body
 from tests.app.told import Site, jobs, site

@@ -11,7 +11,7 @@ import pytest
 from collima.app.telling import tell, trouble, well
 from collima.state.alerts import AlertRow, Decided
 from collima.state.pauses import Pause
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from collima.state.tables import runs
 from tests.app.told import Site, jobs, site
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from tests.app.service.real import Site, end, wait_for
 from tests.servers.smtpd import Relay, relay
 

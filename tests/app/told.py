@@ -18,7 +18,7 @@ from collima.core.ports import Waiting
 from collima.core.result import Result
 from collima.state import SqlJournal, open_state
 from collima.state.clock import micros
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from collima.state.tables import outbox
 from tests.app import results
 from tests.app.posted import Clock, written

@@ -17,7 +17,7 @@ from collima.core.model import Key
 from collima.core.ports import Waiting
 from collima.state import SqlJournal, open_state
 from collima.state.clock import micros
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from collima.state.tables import outbox
 
 SCHEDULE = """\

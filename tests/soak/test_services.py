@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from tests.app.service.real import Site, wait_for
 from tests.app.service.test_serving import job
 from tests.servers.mariadb import PASSWORD, MariaDB, mariadb_server

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from collima.state import SqlJournal
 from collima.state.alerts import AlertRow, Decided
 from collima.state.outbox import Letter
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from collima.state.tables import outbox
 from tests.state.conftest import State
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 from email.message import EmailMessage
 
 from collima.state.outbox import Letter
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from tests.state.conftest import State
 from tests.state.runs import JOB, TARGET, add, do, hold, mark, remove, run
 

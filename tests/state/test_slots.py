@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from collima.core.errors import StateError
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from tests.state.conftest import State
 from tests.state.runs import run
 

@@ -26,7 +26,7 @@ from collima.core.errors import CollimaError, ConfigError, StateError
 from collima.core.ports import Clock
 from collima.state import SqlJournal, locks
 from collima.state.services import ServiceRow
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 
 log = logging.getLogger(__name__)
 

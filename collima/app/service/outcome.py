@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from collima.app.config import Job
 from collima.app.service.child import Why
-from collima.state.slots import SlotRow, SlotRun
+from collima.state.slot_rows import SlotRow, SlotRun
 
 BUSY, USAGE = 75, 2  # exit codes of run-job
 CODES = {"failed": 1, "held": 3, "partial": 4}  # by the state of a run; 0 for the others

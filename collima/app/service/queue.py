@@ -8,7 +8,7 @@ from typing import Literal
 from collima.app.config import Config, Job
 from collima.app.service import due
 from collima.state.pauses import Pause
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 
 FORGOTTEN = timedelta(hours=12)  # after which nobody's schedule can be about to name the job again
 

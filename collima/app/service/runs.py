@@ -18,7 +18,7 @@ from collima.app.service.output import Output
 from collima.app.service.seams import Pings
 from collima.core.about import about
 from collima.state import SqlJournal
-from collima.state.slots import SlotRow, SlotRun
+from collima.state.slot_rows import SlotRow, SlotRun
 
 log = logging.getLogger(__name__)
 

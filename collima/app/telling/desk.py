@@ -19,7 +19,7 @@ from collima.state import SqlJournal
 from collima.state.alerts import AlertRow, Decided
 from collima.state.archive import RunRow
 from collima.state.outbox import Letter
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 
 
 def commands(config: Config) -> Commands:

@@ -8,7 +8,7 @@ from collima.app.report import Notice
 from collima.app.telling.policy import FAILED, HELD, MISSED, Corrected, Missed, Recovered, Reminder, Waits
 from collima.app.words import Words
 from collima.core.text import few, line
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 
 FINGERPRINTS = 5  # that are pasted in one line
 _NAMES = 3

@@ -16,7 +16,7 @@ from collima.state import SqlJournal
 from collima.state.alerts import AlertRow, Decided, Ended
 from collima.state.outbox import Letter, short
 from collima.state.pauses import EVERY_JOB
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 
 log = logging.getLogger("collima.telling")
 

@@ -17,7 +17,7 @@ import pytest
 from collima.state import SqlJournal, open_state
 from collima.state.archive import RunRow
 from collima.state.process import born
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 
 T = TypeVar("T")
 

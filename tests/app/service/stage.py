@@ -19,7 +19,7 @@ from collima.app.service.output import Output
 from collima.app.service.seams import Seams
 from collima.state import SqlJournal
 from collima.state.clock import micros
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from collima.state.tables import locks
 from tests.state.conftest import State
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from tests.app.service.real import Site, end, wait_for
 from tests.app.service.stage import Stage
 from tests.app.service.test_serving import PID, due_now, job

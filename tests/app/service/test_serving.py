@@ -20,7 +20,7 @@ from collima.app.commands import serve
 from collima.app.service.chores import Chores
 from collima.app.service.serving import Serving, Signals
 from collima.app.service.systemd import Systemd
-from collima.state.slots import SlotRow
+from collima.state.slot_rows import SlotRow
 from tests.app.service.real import Site, end, wait_for
 from tests.app.service.stage import Stage
 from tests.state.conftest import State
