@@ -151,8 +151,7 @@ def mariadb(folder: Path | None = None, *, durable: bool = False) -> Iterator[Ma
         )
         if made.returncode:
             raise RuntimeError(f"mariadb-install-db: {made.stderr.decode(errors='replace')[-2000:]}")
-        server = MariaDB(place, durable=durable)
-        server.start()
+        server = _started(MariaDB(place, durable=durable))
         try:
             server.query(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
             server.query(f"GRANT ALL ON *.* TO {USER}@'127.0.0.1'")
@@ -161,6 +160,19 @@ def mariadb(folder: Path | None = None, *, durable: bool = False) -> Iterator[Ma
             server.kill()
     finally:
         shutil.rmtree(place, ignore_errors=True)
+
+
+def _started(server: MariaDB) -> MariaDB:
+    """Beside other tests its port may be taken before it has it: then it gets another one."""
+    for _ in range(2):
+        try:
+            server.start()
+        except RuntimeError:
+            server.port = free_port()
+        else:
+            return server
+    server.start()
+    return server
 
 
 @pytest.fixture(scope="session")
