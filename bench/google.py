@@ -15,7 +15,7 @@ from pathlib import Path
 
 from bench.clock import Figure, Unmeasured, child
 from bench.google_read import FAST, kind
-from collima.core.ports import Edit
+from collima.core.targets import Edit
 from tests.servers.google import Process, emulator_process
 from tests.servers.google.campus import GROUPS, campus
 from tests.servers.google.store import Domain

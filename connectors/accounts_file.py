@@ -18,7 +18,7 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from collima.core.errors import Refused, SourceError
 from collima.core.options import address
-from collima.core.ports import Account, AccountState, Id, Mark, Turn, Turned
+from collima.core.targets import Account, AccountState, Id, Mark, Turn, Turned
 from connectors import whole
 
 KEPT = timedelta(days=20)  # as Google keeps what was deleted
@@ -47,7 +47,7 @@ class AccountsFile:
 
 @dataclass(slots=True)
 class Session:
-    """Offers `ports.Accounts`, and keeps a mark."""
+    """Offers `targets.Accounts`, and keeps a mark."""
 
     path: Path
     clock: Callable[[], datetime]

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 from collima.core.errors import Refused, SourceError
 from collima.core.options import address
-from collima.core.ports import Edit, Id, Mark, NameRule, Roster, Settled
+from collima.core.targets import Edit, Id, Mark, NameRule, Roster, Settled
 from connectors import whole
 
 MARK = ".collima"  # no roster's name begins with a dot
@@ -38,7 +38,7 @@ class ListFiles:
 
 @dataclass(slots=True)
 class Folder:
-    """A session on the folder: `ports.Rosters`, where a member's Id is its address."""
+    """A session on the folder: `targets.Rosters`, where a member's Id is its address."""
 
     path: Path
     rule: NameRule = field(default_factory=NameRule)

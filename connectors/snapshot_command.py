@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from collima.core.errors import ConfigError, SourceError
-from collima.core.ports import Snapshot
 from collima.core.quantities import Duration
+from collima.core.targets import Snapshot
 from collima.core.text import line
 from connectors.programs import output
 from connectors.times import TimeForm, instant

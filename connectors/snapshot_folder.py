@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from collima.core.errors import ConfigError, SourceError
-from collima.core.ports import Snapshot
+from collima.core.targets import Snapshot
 from connectors.times import TimeForm, instant
 
 

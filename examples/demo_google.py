@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from collima.core.ports import NameRule
+from collima.core.targets import NameRule
 from collima.directory.filters import parse
 from collima.directory.names import fold
 from collima.directory.ports import Question

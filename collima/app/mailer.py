@@ -10,8 +10,8 @@ from collima.app.config import Config, Reports
 from collima.app.paste import Commands
 from collima.app.report import Letterhead, compose
 from collima.core.errors import Refused
-from collima.core.ports import Mail
 from collima.core.result import Result
+from collima.core.targets import Mail
 from collima.state import SqlJournal
 from collima.state.outbox import Letter
 

@@ -15,7 +15,8 @@ from email import message_from_string, policy
 from collima.app import wiring
 from collima.app.config import Config
 from collima.core.errors import CollimaError, ConfigError, StateError, Undelivered
-from collima.core.ports import Clock, Mail
+from collima.core.ports import Clock
+from collima.core.targets import Mail
 from collima.state import SqlJournal
 from collima.state.outbox import Planned
 from collima.state.relays import Relay

@@ -8,8 +8,9 @@ from typing import Generic
 from collima.core import guard
 from collima.core.errors import blaming
 from collima.core.model import TAKING, D, Finding, Key, Plan, Reading, Verdict
-from collima.core.ports import Job, Mark, Place, Record, S
+from collima.core.ports import Job, Record, S
 from collima.core.result import SourceResult
+from collima.core.targets import Mark, Place
 
 
 @dataclass(frozen=True, slots=True)

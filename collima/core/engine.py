@@ -15,8 +15,9 @@ from collima.core.decide import Decision, Task, decide
 from collima.core.errors import CollimaError, ConfigError, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
 from collima.core.outcome import Told, tell
-from collima.core.ports import Clock, Job, Journal, Mending, Place, Record, S, Waiting
+from collima.core.ports import Clock, Job, Journal, Mending, Record, S, Waiting
 from collima.core.result import Result, SourceResult
+from collima.core.targets import Place
 
 BATCH = 1_000  # outcomes that are recorded at once
 

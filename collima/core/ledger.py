@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from collima.core.options import Address
-from collima.core.ports import Id, Turn
+from collima.core.targets import Id, Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from collima.core.ports import NameRule
+from collima.core.targets import NameRule
 from collima.directory.filters import PLACEHOLDER, NoValue
 
 _LETTERS = str.maketrans(

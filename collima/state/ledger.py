@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Table, delete, insert, select, update
 
 from collima.core.ledger import Closure, Notice, Noticed
 from collima.core.options import Address
-from collima.core.ports import Id
+from collima.core.targets import Id
 from collima.state import outbox
 from collima.state.clock import micros, moment
 from collima.state.database import Database

@@ -4,7 +4,7 @@ import secrets
 
 from sqlalchemy import Connection, delete, insert, select
 
-from collima.core.ports import Mark
+from collima.core.targets import Mark
 from collima.state.tables import marks, meta
 
 KEPT = 20

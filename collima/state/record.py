@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, select, update
 
 from collima.core.errors import StateError
 from collima.core.model import Key, Outcome, Reading
-from collima.core.ports import Absence, Mark, Past, Waiting
+from collima.core.ports import Absence, Past, Waiting
+from collima.core.targets import Mark
 from collima.state import changes as _changes
 from collima.state import holds as _holds
 from collima.state import locks

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
 from collima.core.errors import SourceError
-from collima.core.ports import Account, Id, Turn, Turned
+from collima.core.targets import Account, Id, Turn, Turned
 from connectors.google.apis import Apis
 from connectors.google.calls import Calls, Make
 from connectors.google.people import PAGE

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from collima.core.ports import Edit, Id, Settled
+from collima.core.targets import Edit, Id, Settled
 from connectors.google.apis import Apis
 from connectors.google.calls import Calls, Make
 from connectors.google.trouble import Trouble

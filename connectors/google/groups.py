@@ -11,7 +11,7 @@ from typing import Any
 
 from collima.core.errors import SourceError
 from collima.core.model import Level
-from collima.core.ports import Expected, Id, Roster
+from collima.core.targets import Expected, Id, Roster
 from connectors.google.apis import Apis
 from connectors.google.calls import Calls
 from connectors.google.people import People, folded

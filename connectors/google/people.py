@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collima.core.errors import SourceError
-from collima.core.ports import Account, AccountState, Id
+from collima.core.targets import Account, AccountState, Id
 from connectors.google.apis import Apis
 from connectors.google.calls import Calls
 from connectors.google.trouble import Trouble

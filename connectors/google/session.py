@@ -1,4 +1,4 @@
-"""A session on Google: `ports.Rosters`, where a member's Id is its account's, and `ports.Accounts`."""
+"""A session on Google: `targets.Rosters`, where a member's Id is its account's, and `targets.Accounts`."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from functools import cached_property
 
 from collima.core.errors import SourceError
 from collima.core.model import Level
-from collima.core.ports import Account, Edit, Expected, Id, NameRule, Roster, Settled, Turn, Turned
+from collima.core.targets import Account, Edit, Expected, Id, NameRule, Roster, Settled, Turn, Turned
 from connectors.google import accounts, changes, groups, settings
 from connectors.google.apis import Apis
 from connectors.google.calls import Calls

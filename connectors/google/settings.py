@@ -6,7 +6,7 @@ https://developers.google.com/workspace/admin/groups-settings/v1/reference/group
 from collections.abc import Iterator, Mapping, Sequence
 
 from collima.core.model import Level
-from collima.core.ports import CIRCLES, Circle, Expected
+from collima.core.targets import CIRCLES, Circle, Expected
 
 FIELDS = "whoCanPostMessage,whoCanViewGroup,archiveOnly"
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from collima.core.errors import SourceError
-from collima.core.ports import Id, Standing, Step
+from collima.core.targets import Id, Standing, Step
 from connectors.sympa.configuration import lines, shown
 from connectors.sympa.database import Database
 from connectors.sympa.lists import LABEL, Known
@@ -36,7 +36,7 @@ class _Session(Protocol):
 
 
 class Adoption:
-    """`ports.Adoptable`, for a session."""
+    """`targets.Adoptable`, for a session."""
 
     __slots__ = ()
 

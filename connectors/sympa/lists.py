@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from collima.core.model import Level
-from collima.core.ports import OPTED_OUT, Id, Roster
+from collima.core.targets import OPTED_OUT, Id, Roster
 from connectors.sympa.configuration import Configuration, lines, parse, shown
 from connectors.sympa.database import Exclusions, Rows
 from connectors.sympa.machine import Look

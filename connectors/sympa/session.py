@@ -1,4 +1,4 @@
-"""A session on Sympa: `ports.Rosters`, where a member's Id is its address."""
+"""A session on Sympa: `targets.Rosters`, where a member's Id is its address."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from collima.core.errors import CollimaError, Refused, SourceError
 from collima.core.options import address
-from collima.core.ports import Edit, Id, Mark, NameRule, Roster, Settled
+from collima.core.targets import Edit, Id, Mark, NameRule, Roster, Settled
 from connectors.sympa.adoption import Adoption
 from connectors.sympa.database import Database, Rows
 from connectors.sympa.lists import Known, content, known, roster

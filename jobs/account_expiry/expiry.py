@@ -13,8 +13,9 @@ from collima.core.errors import ConfigError, blaming
 from collima.core.ledger import Closure, Ledger, Notice, Noticed, Stationery
 from collima.core.model import Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
 from collima.core.options import Address, Person
-from collima.core.ports import Account, Accounts, Context, Id, Place, Turn
+from collima.core.ports import Context
 from collima.core.quantities import Amount
+from collima.core.targets import Account, Accounts, Id, Place, Turn
 from collima.directory.filters import Filter, Or, Present
 from collima.directory.ports import People, Question
 from jobs.account_expiry.findings import ACCOUNTS, ahead, counted, freed, paced

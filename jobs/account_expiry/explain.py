@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from collima.core.model import Key
-from collima.core.ports import Account, AccountState
+from collima.core.targets import Account, AccountState
 from jobs.account_expiry.expiry import Expiry, Seen
 from jobs.account_expiry.findings import ACCOUNTS, why
 from jobs.account_expiry.judge import Judge, Judgement

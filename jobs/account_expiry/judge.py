@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 
 from collima.core.ledger import Closure, Noticed
-from collima.core.ports import Account, Id
 from collima.core.quantities import Duration
+from collima.core.targets import Account, Id
 from jobs.account_expiry.options import Closing, Options, earlier, later
 from jobs.account_expiry.people import Census, Holder
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from collima.core.options import Address, address
-from collima.core.ports import Account, Id
+from collima.core.targets import Account, Id
 from collima.directory.ports import People
 from jobs.account_expiry.dates import Fault, Since, since
 from jobs.account_expiry.options import Options

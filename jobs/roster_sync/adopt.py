@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from collima.core.errors import blaming
-from collima.core.ports import Adoptable, Id, Roster, Rosters, Standing, Step
+from collima.core.targets import Adoptable, Id, Roster, Rosters, Standing, Step
 from jobs.roster_sync.expand import Wish
 from jobs.roster_sync.members import of_ours
 from jobs.roster_sync.sync import Seen, Sync

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from collima.core.model import Finding
-from collima.core.ports import NameRule
+from collima.core.targets import NameRule
 from collima.directory.filters import Filter, NoValue
 from collima.directory.names import NameTemplate, fold
 from collima.directory.ports import Directory, Entry

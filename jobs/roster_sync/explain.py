@@ -6,7 +6,7 @@ from datetime import datetime
 
 from collima.core.model import Key
 from collima.core.options import Person
-from collima.core.ports import Id
+from collima.core.targets import Id
 from collima.directory.filters import text
 from jobs.roster_sync.expand import Wish
 from jobs.roster_sync.members import known

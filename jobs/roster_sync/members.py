@@ -6,7 +6,7 @@ from datetime import date
 
 from collima.core.model import Finding, Level
 from collima.core.options import Person
-from collima.core.ports import OPTED_OUT, Id, Roster
+from collima.core.targets import OPTED_OUT, Id, Roster
 from jobs.roster_sync.expand import Wish
 from jobs.roster_sync.options import Options
 from jobs.roster_sync.population import Population, counting, each, one_of

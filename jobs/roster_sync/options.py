@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeAlias
 
 from collima.core.options import Guard, Person, Uses
-from collima.core.ports import Circle, Expected, NameRule
+from collima.core.targets import Circle, Expected, NameRule
 from collima.directory.filters import Filter, Template
 from collima.directory.names import NameTemplate, fold
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from collima.core.options import Person, address
-from collima.core.ports import Id
+from collima.core.targets import Id
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from collima.core import guard
 from collima.core.errors import SourceError, blaming
 from collima.core.model import Change, Finding, Key, Level, Limit, Outcome, Plan, Subject
 from collima.core.options import Guard
-from collima.core.ports import Context, Edit, Expectant, Expected, Id, Owned, Place, Roster, Rosters
+from collima.core.ports import Context, Owned
 from collima.core.quantities import Duration
+from collima.core.targets import Edit, Expectant, Expected, Id, Place, Roster, Rosters
 from collima.directory.filters import Filter, text
 from collima.directory.ports import Directory, People, Question
 from jobs.roster_sync.expand import Wish, Wishes, expand, names_of

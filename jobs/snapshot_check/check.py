@@ -7,7 +7,8 @@ from datetime import datetime
 
 from collima.core.errors import SourceError
 from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading, Subject
-from collima.core.ports import Context, Place, Snapshot, Snapshots
+from collima.core.ports import Context
+from collima.core.targets import Place, Snapshot, Snapshots
 from jobs.snapshot_check.options import Options, Volume
 from jobs.snapshot_check.verdict import Verdict, judge
 

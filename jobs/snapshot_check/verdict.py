@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from collima.core.model import Cell, Finding, Mood
-from collima.core.ports import Snapshot
+from collima.core.targets import Snapshot
 from collima.core.text import few, line
 from jobs.snapshot_check.options import Expected, Levels, Volume
 from jobs.snapshot_check.slots import DAY, Slot, apart, reach, slots

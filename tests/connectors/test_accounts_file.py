@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from collima.core.errors import Refused, SourceError
-from collima.core.ports import Account, Id, Mark
+from collima.core.targets import Account, Id, Mark
 from connectors.accounts_file import AccountsFile
 from tests.contracts.accounts import ANNA, BRUNO, NICK, AccountsContract
 from tests.contracts.memory_accounts import MemoryAccounts

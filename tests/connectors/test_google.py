@@ -9,9 +9,9 @@ import pytest
 
 from collima.core.errors import ConfigError, SourceError
 from collima.core.options import Address, Person
-from collima.core.ports import Edit, Id
 from collima.core.quantities import Amount
 from collima.core.result import Result
+from collima.core.targets import Edit, Id
 from connectors.google import Google
 from connectors.google.people import folded
 from jobs.roster_sync import RosterSync

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collima.core.errors import SourceError
-from collima.core.ports import Id, Turn, Turned
+from collima.core.targets import Id, Turn, Turned
 from tests.connectors.google_place import HERE, Place, at, place
 from tests.servers.google import DROP_AFTER, DROP_BEFORE
 from tests.servers.google import errors as say

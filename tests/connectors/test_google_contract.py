@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 
-from collima.core.ports import Accounts, Rosters
+from collima.core.targets import Accounts, Rosters
 from tests.connectors.google_place import HERE, Place, place
 from tests.contracts import accounts
 from tests.contracts.rosters import ANNA, BRUNO, CARLA, RostersContract

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from collima.core.errors import SourceError
-from collima.core.ports import Edit, Id, Mark, Rosters
+from collima.core.targets import Edit, Id, Mark, Rosters
 from connectors.list_files import MARK, Folder, ListFiles
 from tests.contracts.rosters import ANNA, BRUNO, CARLA, RostersContract
 

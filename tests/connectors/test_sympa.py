@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from collima.core.errors import ConfigError, SourceError
 from collima.core.options import Secret
-from collima.core.ports import Edit, Id, Mark, Roster, Settled
+from collima.core.targets import Edit, Id, Mark, Roster, Settled
 from connectors.sympa import Sympa, machine
 from connectors.sympa.machine import MARK
 from connectors.sympa.session import Session

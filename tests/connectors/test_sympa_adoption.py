@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from collima.core.options import Secret
-from collima.core.ports import Adoptable, Edit, Id
+from collima.core.targets import Adoptable, Edit, Id
 from connectors.sympa import Sympa as Kind
 from connectors.sympa.session import Session
 from tests.connectors.sympa_by_hand import excluded, put, rows, typed

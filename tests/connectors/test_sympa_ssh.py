@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from collima.core.errors import SourceError
-from collima.core.ports import Edit, Id
+from collima.core.targets import Edit, Id
 from connectors.sympa import machine
 from connectors.sympa.distant import Distant
 from tests.connectors.test_sympa import Place, distant

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import pytest
 
-from collima.core.ports import Account, Accounts, AccountState, Id, Turn
+from collima.core.targets import Account, Accounts, AccountState, Id, Turn
 
 ANNA, BRUNO, CARLA = "100001@studenti.unimore.it", "100002@studenti.unimore.it", "100003@studenti.unimore.it"
 NICK = "anna.rossi@studenti.unimore.it"

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from collima.core.ports import Edit, Id, Mark, NameRule, Roster, Settled
+from collima.core.targets import Edit, Id, Mark, NameRule, Roster, Settled
 
 
 @dataclass

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from collima.core.ports import Account, AccountState, Id, Mark, Turn, Turned
+from collima.core.targets import Account, AccountState, Id, Mark, Turn, Turned
 
 BECOMES: Mapping[Turn, AccountState] = {"suspend": "suspended", "reactivate": "active", "archive": "archived"}
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Protocol
 
 import pytest
 
-from collima.core.ports import Edit, Id, Mark, Place, Rosters
+from collima.core.targets import Edit, Id, Mark, Place, Rosters
 
 ANNA, BRUNO, CARLA = "anna.rossi@unimore.it", "bruno.d'amico@unimore.it", "carla@studenti.unimore.it"
 

@@ -7,7 +7,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from collima.core.errors import SourceError
-from collima.core.ports import Snapshots
+from collima.core.targets import Snapshots
 
 ROME = ZoneInfo("Europe/Rome")
 

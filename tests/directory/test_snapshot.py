@@ -7,7 +7,7 @@ import pytest
 
 from collima.core.errors import SourceError
 from collima.core.model import Reading
-from collima.core.ports import NameRule
+from collima.core.targets import NameRule
 from collima.directory import columns, dn, schema
 from collima.directory.answers import answered
 from collima.directory.filters import Filter, parse

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from collima.core.ports import Id, Mark
+from collima.core.targets import Id, Mark
 from collima.state.ledger import SqlLedger
 from tests.contracts.memory_accounts import Killed
 from tests.jobs.alumni import DOMAIN, Alumni, accounts, applied, codes, ended, entry, planned

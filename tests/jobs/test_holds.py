@@ -9,8 +9,8 @@ import pytest
 
 from collima.core import engine
 from collima.core.errors import Busy, ConfigError, SourceError, Stopped
-from collima.core.ports import Edit, Mark
 from collima.core.quantities import amount, duration
+from collima.core.targets import Edit, Mark
 from tests.contracts.memory import MemorySession
 from tests.jobs.campus import Campus, codes, guarded, person, staff, stanza, subject
 

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collima.core.model import Finding
-from collima.core.ports import Snapshot
 from collima.core.quantities import Duration
+from collima.core.targets import Snapshot
 from connectors.snapshot_folder import SnapshotFolder
 from connectors.times import instant
 from jobs.snapshot_check.options import Levels

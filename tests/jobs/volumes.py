@@ -15,8 +15,9 @@ from collima.core.engine import Desk, Order
 from collima.core.errors import SourceError
 from collima.core.guard import Whole
 from collima.core.options import BUILT_IN_GUARD
-from collima.core.ports import Context, Snapshot
+from collima.core.ports import Context
 from collima.core.result import Result
+from collima.core.targets import Snapshot
 from collima.state import open_state
 from connectors.times import instant
 from jobs.snapshot_check import SnapshotCheck

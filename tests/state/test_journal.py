@@ -4,7 +4,8 @@ import pytest
 
 from collima.core.errors import ConfigError, SourceError, StateError
 from collima.core.model import Key, Outcome, Reading
-from collima.core.ports import Absence, Journal, Mark, Owned, Past, Record
+from collima.core.ports import Absence, Journal, Owned, Past, Record
+from collima.core.targets import Mark
 from collima.state.clock import micros, moment
 from tests.state.conftest import State
 from tests.state.runs import JOB, TARGET, add, do, remove, run

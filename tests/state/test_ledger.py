@@ -9,7 +9,7 @@ import pytest
 from collima.core.errors import ConfigError
 from collima.core.ledger import Closure, Notice
 from collima.core.options import Address
-from collima.core.ports import Id, Turn
+from collima.core.targets import Id, Turn
 from collima.state.ledger import SqlLedger
 from tests.state.conftest import State
 

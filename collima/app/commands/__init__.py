@@ -15,7 +15,7 @@ from pathlib import Path
 from collima.app import config as configuration
 from collima.app import wiring
 from collima.app.config import Config
-from collima.core.ports import Step
+from collima.core.targets import Step
 from collima.core.text import line
 from collima.state import SqlJournal
 

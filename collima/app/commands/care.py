@@ -13,7 +13,7 @@ from collima.app.kinds import KINDS, load_kind
 from collima.app.terminal import table
 from collima.core.errors import ConfigError
 from collima.core.options import address
-from collima.core.ports import Adoptable, Step
+from collima.core.targets import Adoptable, Step
 
 
 def retire(arguments: Namespace) -> int:

@@ -13,7 +13,7 @@ from collima.app.config import Config, Invalid
 from collima.app.terminal import table
 from collima.core import engine
 from collima.core.errors import CollimaError, ConfigError
-from collima.core.ports import Place
+from collima.core.targets import Place
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from collima.app.config import Config
 from collima.app.paste import Commands
 from collima.app.terminal import table
 from collima.core.errors import ConfigError, SourceError, blaming
-from collima.core.ports import Roster, Rosters, Step
+from collima.core.targets import Roster, Rosters, Step
 from collima.state.archive import Archive
 from jobs.roster_sync import RosterSync
 from jobs.roster_sync import adopt as adopting

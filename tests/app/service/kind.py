@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from collima.core.errors import SourceError
 from collima.core.model import Change, Finding, Key, Outcome, Plan
-from collima.core.ports import Context, Place
+from collima.core.ports import Context
+from collima.core.targets import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
