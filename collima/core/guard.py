@@ -80,7 +80,7 @@ def judge(
     weights: dict[tuple[str, str], int] = defaultdict(int)
     keys: dict[tuple[str, str], set[Key]] = defaultdict(set)
     for change in plan.changes:
-        if change.key not in approved:
+        if change.key not in approved and change.key not in plan.waits:
             weights[change.key.subject, change.key.verb] += change.weight
             keys[change.key.subject, change.key.verb].add(change.key)
     reasons: dict[str, list[str]] = defaultdict(list)
@@ -105,6 +105,10 @@ def judge(
         if verb in plan.wary:
             for text in doubts:
                 hold(keys[name, verb], name, _suspicious(text))
+
+    for change in plan.changes:
+        if (key := change.key) in plan.waits and key not in approved:
+            hold({key}, key.subject, plan.waits[key])
 
     for key, run in (undone or {}).items():
         if key in keys.get((key.subject, key.verb), ()):

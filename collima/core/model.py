@@ -105,6 +105,7 @@ class Plan(Generic[D]):
     freezes: frozenset[str] = frozenset()  # owned subjects that no stanza names any more
     renames: Mapping[str, str] = field(default_factory=dict)  # old name -> new name: history and ownership go along
     passing: frozenset[str] = frozenset()  # subjects whose critical finding another try may end
+    waits: Mapping[Key, str] = field(default_factory=dict)  # changes that wait for a person, and why; limits spare them
     mends: frozenset[str] = frozenset()  # subjects to put in order at the target, even if nobody comes or goes
 
 

@@ -11,7 +11,9 @@ from collima.core.options import Guard
 from collima.core.targets import Mark, Place
 
 if TYPE_CHECKING:
+    from collima.core.copies import CopyBook
     from collima.core.ledger import Ledger, Stationery
+    from collima.core.quarantine import Digests, Purges
 
 D = TypeVar("D")
 S = TypeVar("S")
@@ -219,3 +221,6 @@ class Context:
     watch: bool = False  # the job's mode
     ledger: "Ledger | None" = None  # of this job on its target
     stationery: "Stationery | None" = None
+    digests: "Digests | None" = None  # the same of a quarantine
+    purges: "Purges | None" = None
+    copies: "CopyBook | None" = None

@@ -1,0 +1,66 @@
+"""Copies of mailboxes: what a copy offers to those who look for something in it, and what is kept of its runs."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from collima.core.model import State
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One whole copy, as it was at the end of one good run."""
+
+    name: str  # as a person types it; a mirror has one, "mirror"
+    at: datetime  # UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message in a copied Maildir. Bytes that are no UTF-8 are kept in names by surrogateescape."""
+
+    folder: str  # "" for INBOX; else as Maildir++ writes it: ".Archive.2013"
+    name: str  # of the file, flags included
+    guid: str  # of the file, without flags: stays the same when these change
+    flags: str  # letters: "FRS"
+    part: str  # "cur" or "new"
+
+
+class Copies(Protocol):
+    """A live session on a place with copies. Reads only, whatever is asked. Complete or SourceError."""
+
+    def generations(self) -> Sequence[Generation]:
+        """Newest first. What a run that goes on, or that was cut, has left is none."""
+
+    def mailboxes(self, generation: str) -> Sequence[str]:
+        """Their names: what stands where `mailboxes` has its stars, `anna.rossi` for "*/Maildir"."""
+
+    def messages(self, generation: str, mailbox: str) -> Iterator[Message]:
+        """Streamed. Raises SourceError for a mailbox that the generation does not have."""
+
+    def file(self, generation: str, mailbox: str, message: Message) -> AbstractContextManager[Path]:
+        """A file to read: in the copy itself where that is mounted here, else fetched, and gone after the block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One earlier run of a copy."""
+
+    at: datetime
+    state: State
+    mailboxes: int = 0
+    messages: int = 0
+    bytes: int = 0
+
+
+class CopyBook(Protocol):
+    """What is kept of the runs of one copy job on one store. Each method is one transaction."""
+
+    def past(self, since: datetime) -> Sequence[Past]:
+        """The runs since then, oldest first; of those that ended without a count, zeros."""
+
+    def count(self, run: str, *, mailboxes: int, messages: int, size: int) -> None:
+        """What a good run has left in the copy. `run` "": the one under way. `size` in bytes."""

@@ -1,0 +1,200 @@
+"""A quarantine, and what is kept of telling people about it: Protocols.
+
+A message that was held for three recipients is three items: each is listed, released and purged for its own recipient.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from typing import Literal, NamedTuple, NewType, Protocol
+
+ItemId = NewType("ItemId", str)
+"""What a quarantine knows one message for one recipient by. Never given again; 100 characters at most."""
+Category = Literal["spam", "banned", "virus", "other"]
+"""`banned`: an attachment that is not let through. `other`: a bad header, oversized, not checked."""
+Rule = Literal["allow", "block"]
+
+
+class Ref(NamedTuple):
+    """One item as planning sees it: many are in memory at once."""
+
+    id: ItemId
+    recipient: str  # lower-cased
+    at: int  # when it came in, whole seconds since 1970
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item as a person sees it. Its texts come from a stranger: nothing in them is safe to show as it is."""
+
+    id: ItemId
+    recipient: str  # lower-cased
+    at: datetime  # UTC
+    sender: str  # of the envelope where it is known, lower-cased; "" for a bounce
+    author: str  # the From header, decoded
+    subject: str  # decoded
+    size: int  # bytes
+    category: Category
+    score: float  # 0.0 where there is none
+    message: str = ""  # what its copies for several recipients share
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """What a purge would take, and what is there."""
+
+    messages: int  # older than asked for, with what belongs to them
+    orphans: int  # rows that belong to no message any more
+    all: int  # messages of any age
+    newest: datetime | None  # of any age
+
+
+class Quarantine(Protocol):
+    """A live session on a quarantine. Reading is complete or SourceError; changing raises Refused."""
+
+    # ---- reading
+    def held(self, since: datetime, until: datetime) -> Iterator[Sequence[Ref]]:
+        """All that came in from `since` on and before `until`, is final, and is held now (neither delivered nor released
+        to its recipient), in portions of a thousand or so, streamed: never all at once in memory. The caller may do
+        other things between two portions, for minutes if need be."""
+
+    def items(self, ids: Collection[ItemId]) -> Mapping[ItemId, Item]:
+        """Those of them that are held now."""
+
+    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Item]:
+        """All that is held now for these addresses, least spammy first."""
+
+    def rules(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Rule]:
+        """(recipient, sender) -> what that recipient has said of that sender, one exact address."""
+
+    def stale(self, before: datetime) -> Stale: ...
+
+    # ---- changing
+    def release(self, item: ItemId, recipient: str) -> None:
+        """Delivers it to exactly this recipient, who must be the item's own. It is released from then on, and not held
+        any more. One that is released already is refused. Raises Refused, transient when the next hop is down."""
+
+    def rule(self, recipient: str, sender: str, rule: Rule | None) -> None:
+        """One exact sender for one exact recipient, from the next mail on; None: forgets it. Twice does no harm."""
+
+    def purge(self, before: datetime) -> Iterator[int]:
+        """Deletes what is older, with all that belongs to it, and orphans, in transactions of 1,000 messages or so.
+        Yields how many messages each took."""
+
+
+# ---- what is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """One mail to one person, decided and on record. Its words are written when it goes out."""
+
+    message_id: str  # whole, with < and >
+    owner: str  # the person's first address
+    addresses: tuple[str, ...]  # all of theirs
+    language: str  # values of preferredLanguage
+    items: tuple[Ref, ...]
+    older: bool = False  # of items from before the ledger began
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A person who may see and act on what is held for these addresses, as the last run knew them."""
+
+    owner: str
+    addresses: tuple[str, ...]
+    language: str
+    asked: bool  # `who` names them
+    off: datetime | None = None  # they want no digest since then
+
+
+Deed = Literal["release", "request", "allow", "block", "off", "on"]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What somebody did with one click, and what came of it."""
+
+    id: int
+    deed: Deed
+    owner: str
+    recipient: str
+    item: str  # an ItemId; ""
+    sender: str
+    category: str
+    state: Literal["doing", "done", "failed", "waiting", "refused", "undone"]  # waiting: for an administrator
+    at: datetime
+    error: str = ""
+    subject: str = ""  # of a request, so that whoever decides knows what it is about; empty when it is decided
+
+
+class Digests(Protocol):
+    """The ledger of one quarantine-digest job on one quarantine. Each method is one transaction, unless it says more."""
+
+    def began(self) -> datetime | None:
+        """Older items wait for a person. None: nothing was ever listed (or the state is a new one)."""
+
+    def begin(self, since: datetime) -> None:
+        """The ledger begins: items from before `since` are older than it. Does nothing when it has begun."""
+
+    def listed(self, ids: Sequence[ItemId]) -> frozenset[ItemId]:
+        """Which of these (a thousand or so) some digest has listed."""
+
+    def usual(self) -> Sequence[int]:
+        """How many digests each of the last 7 runs that counted had planned, newest first."""
+
+    def count(self, digests: int) -> None:
+        """One more run, for `usual`."""
+
+    def off(self) -> frozenset[str]:
+        """Owners who want no digest."""
+
+    def know(self, holders: Iterable[Holder]) -> None:
+        """Who they are, now; keeps `off`. In portions."""
+
+    def list(self, digests: Iterable[Digest], via: str) -> Iterator[str]:
+        """Each digest: its items and its mail in the outbox in one transaction. Yields the message ids that are on
+        record, those that were there already included. An item that another digest lists is left out of it."""
+
+    def digest(self, message_id: str) -> Digest | None: ...
+    def forget(self, before: datetime) -> int:
+        """Items that came in earlier, digests without items, and people of whom nothing is left."""
+
+    # ---- for the pages
+    def holder(self, owner: str) -> Holder | None: ...
+    def turn(self, owner: str, *, off: bool) -> None: ...
+    def act(self, action: Action) -> tuple[Action, bool]:
+        """Puts it on record before it is done (`id` is given). False: the same one (deed and item; deed, recipient and
+        sender) is under way, done or waiting already, and that is returned."""
+
+    def acted(self, id: int, state: str, error: str = "") -> None: ...
+    def action(self, id: int) -> Action | None: ...
+    def actions(self, *, owner: str | None = None, waiting: bool = False) -> Sequence[Action]:
+        """Newest first, 200 at most."""
+
+    def released(self, since: datetime) -> Mapping[str, int]:
+        """Sender -> how many of theirs were released since then, most first."""
+
+    def post(self, letters: Iterable[tuple[EmailMessage, Sequence[str]]], via: str) -> None:
+        """Into the outbox; those whose Message-ID is there already are not sent again."""
+
+
+class Purges(Protocol):
+    """What is kept of one quarantine-purge job on one quarantine."""
+
+    def keep(self) -> int | None:
+        """The seconds that the last purge kept; None: there was none."""
+
+    def kept(self, seconds: int) -> None: ...
+
+
+Compose = Callable[[str], EmailMessage | None]
+"""Message-ID -> the mail as it is to go out now; None: nothing is left to tell. Raises SourceError, ConfigError."""
+
+
+class Composing(Protocol):
+    """What a job offers beside `ports.Job` when its mail is written just before it goes out."""
+
+    def composing(self) -> AbstractContextManager[Compose]: ...
