@@ -106,13 +106,10 @@ def judge(
             for text in doubts:
                 hold(keys[name, verb], name, _suspicious(text))
 
+    each = {**plan.waits, **{key: f"undone by {run}" for key, run in (undone or {}).items()}}
     for change in plan.changes:
-        if (key := change.key) in plan.waits and key not in approved:
-            hold({key}, key.subject, plan.waits[key])
-
-    for key, run in (undone or {}).items():
-        if key in keys.get((key.subject, key.verb), ()):
-            hold({key}, key.subject, f"undone by {run}")
+        if (key := change.key) in each and key not in approved:
+            hold({key}, key.subject, each[key])
     return Held(frozenset(held), {name: "; ".join(texts) for name, texts in reasons.items()})
 
 

@@ -56,7 +56,7 @@ class Quarantine(Protocol):
 
     # ---- reading
     def held(self, since: datetime, until: datetime) -> Iterator[Sequence[Ref]]:
-        """All that came in from `since` on and before `until`, is final, and is held now (neither delivered nor released
+        """All that came in from `since` on and before `until`, is final, and is held now (not delivered, not released
         to its recipient), in portions of a thousand or so, streamed: never all at once in memory. The caller may do
         other things between two portions, for minutes if need be."""
 
@@ -131,7 +131,7 @@ class Action:
 
 
 class Digests(Protocol):
-    """The ledger of one quarantine-digest job on one quarantine. Each method is one transaction, unless it says more."""
+    """The ledger of one quarantine-digest job on one quarantine. Each method is one transaction unless it says so."""
 
     def began(self) -> datetime | None:
         """Older items wait for a person. None: nothing was ever listed (or the state is a new one)."""
