@@ -12,7 +12,7 @@ from typing import Any
 from collima.core import guard
 from collima.core.about import about
 from collima.core.decide import Decision, Task, decide
-from collima.core.errors import CollimaError, ConfigError, Refused, SourceError, Stopped
+from collima.core.errors import CollimaError, ConfigError, NotHere, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
 from collima.core.outcome import Told, tell
 from collima.core.ports import Clock, Job, Journal, Mending, Record, S, Waiting
@@ -31,6 +31,7 @@ class Order:
     who: str = ""
     only: tuple[str, ...] = ()
     slot: int | None = None
+    shared: bool = False  # other machines may run it, too: what is not here is left to them
 
 
 def _silent(phase: str, done: int, total: int) -> None:
@@ -86,7 +87,10 @@ def plan(task: Task[S, D], desk: Desk, order: Order) -> Result:
 
 
 def run(task: Task[S, D], desk: Desk, order: Order) -> Result:
-    """One execution. Raises Busy; and ConfigError for a fingerprint or subject that nobody knows: nothing was done."""
+    """One execution. Raises Busy; and ConfigError for a fingerprint or subject that nobody knows: nothing was done.
+
+    Of a slot that is shared it raises NotHere, and leaves no trace.
+    """
     return _execute(task, desk, order, "")
 
 
@@ -125,6 +129,9 @@ def _execute(task: Task[S, D], desk: Desk, order: Order, undoes: str) -> Result:
                 laps.end("apply")
             result = _result(task, record.run, decision, told, laps)
         except SourceError as err:
+            if isinstance(err, NotHere) and order.shared and order.slot is not None:
+                record.discard()
+                raise
             laps.end("read")
             result = _failed(task, record.run, err, laps)
         record.end(result.state, desk.document(result), transient=result.transient, cause=result.cause)

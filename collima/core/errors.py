@@ -3,6 +3,7 @@
 CollimaError
 ├── ConfigError   a person edits the file, or types another command (exit 2)
 ├── SourceError   a reading is not complete: stop before any change (exit 1)
+│   └── NotHere   what the job works on is not on this machine: a scheduled run leaves it to another one
 ├── StateError    the state database cannot be used: stop before any change (exit 1)
 ├── Refused       one change was refused: record it, go on with the rest
 │   └── Undelivered   a mail was not handed over, not to everyone, or nobody can tell
@@ -36,6 +37,14 @@ class SourceError(CollimaError):
     """A reading is incomplete. Never caught to go on with less. `connector`: its name in the configuration."""
 
     connector = ""
+
+
+class NotHere(SourceError):
+    """What this job works on is not on this machine now: a disk that another node of the cluster has mounted.
+
+    Raised while reading, before anything was done. A run that a service started, of a job that several machines may
+    run, leaves no trace and gives its slot back (exit 75); any other fails, as by every SourceError.
+    """
 
 
 class StateError(CollimaError):

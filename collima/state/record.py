@@ -158,8 +158,11 @@ class SqlRecord:
         if not self.run:
             return
         with self._write() as connection:
+            tried = connection.execute(select(runs.c.retries, runs.c.slot).where(runs.c.id == self.run)).first()
             for table, column in ((holds_table, "run"), (approvals, "run"), (undone, "by"), (runs, "id")):
                 connection.execute(delete(table).where(table.c[column] == self.run))
+            if tried and tried.retries:  # the slot is again that of the run before
+                connection.execute(update(runs).where(runs.c.id == tried.retries).values(slot=tried.slot))
 
     def end(self, state: str, document: Mapping[str, object], *, transient: bool, cause: str) -> None:
         values = {"state": state, "document": json.dumps(document, ensure_ascii=False), "cause": cause}

@@ -214,6 +214,17 @@ class Slots:
         now = micros(self.database.now())
         return self._change(row, state=state, cause=cause, run=run or row.run, ended=now)
 
+    def give_back(self, job: str, due: int, cause: str) -> None:
+        """The run that has just been started cannot do it on this machine; its service learns it from `given_back`."""
+        with self.database.write() as connection:
+            ours = (slots.c.job == job, slots.c.slot == due, slots.c.state == "running")
+            connection.execute(update(slots).where(*ours).values(cause=cause))
+
+    def given_back(self, row: SlotRow) -> str:
+        """Why the run of this slot gave it back; "": it did not."""
+        found = self.of(*row.key)
+        return found.cause if found and found.state == "running" and found.service == row.service else ""
+
     def note(self, causes: Collection[tuple[SlotRow, str]]) -> None:
         """Why slots wait, for whoever asks meanwhile."""
         with self.database.write() as connection:

@@ -102,6 +102,20 @@ def test_a_discarded_run_leaves_nothing_but_the_mark_that_it_issued(state: State
         pass
 
 
+def test_a_discarded_try_leaves_the_slot_to_the_one_before(state: State) -> None:
+    journal = state.open()
+    with journal.begin(JOB, TARGET, slot=7, kind="run", config="") as first:
+        first.end("failed", {}, transient=True, cause="the disk is gone")
+    with journal.begin(JOB, TARGET, slot=7, kind="run", config="") as second:
+        second.discard()
+    state.later(seconds=1)
+    (row,) = journal.archive.history()
+    assert (row.id, row.slot) == (first.run, 7)
+    with run(journal, slot=7) as third:
+        pass
+    assert [(row.id, row.attempt) for row in journal.archive.history()] == [(third.run, 2), (first.run, 1)]
+
+
 def test_a_plan_stores_nothing(state: State) -> None:
     look = state.open().look(JOB, TARGET)
     look.discard()

@@ -5,6 +5,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 
 from collima.app import postman, wiring
@@ -17,7 +18,7 @@ from collima.app.result_json import document
 from collima.core import engine
 from collima.core.about import about
 from collima.core.engine import Order
-from collima.core.errors import Busy, CollimaError, ConfigError
+from collima.core.errors import Busy, CollimaError, ConfigError, NotHere
 from collima.core.result import Result
 
 log = logging.getLogger("collima.run")
@@ -27,7 +28,7 @@ _WORST_FIRST = (1, 4, 75, 3, 0)
 
 def run_job(arguments: Namespace) -> int:
     config = load(arguments)
-    order = _order(arguments)
+    order = replace(_order(arguments), shared=len(config.job(arguments.job).runs_on) > 1)
     if arguments.plan and arguments.approve:
         raise ConfigError("--plan stores nothing, so it cannot approve: leave one of the two out")
     if arguments.slot is not None and (arguments.plan or arguments.only):
@@ -88,6 +89,10 @@ def _run(config: Config, arguments: Namespace, order: Order) -> Result:
                 if arguments.slot is not None:
                     raise
                 return _busy(arguments.job, task.job.verbs, err)
+            except NotHere as err:
+                cause = f"not on {journal.host}: {err}"
+                journal.slots.give_back(arguments.job, arguments.slot, cause)
+                raise Busy(cause) from err
     _log(result)
     return result
 

@@ -219,6 +219,7 @@ class Service:
             locked={lock.name for lock in self.journal.slots.locks() if not self._lives.dead(lock, now)},
             ended=ended,
             unrun=self.journal.slots.unrun(several, now, missed=False) if several else {},
+            left=self.runs.left(),
         )
         fates = list(queue.fates(slots))
         for slot, fate, why in fates:

@@ -22,6 +22,7 @@ class Exit:
     code: int  # minus the signal that killed it
     why: Why = ""
     said: str = ""  # its last line
+    gave_back: str = ""  # why it left the slot to other machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,10 @@ class Burial:
 
 @dataclass(frozen=True, slots=True)
 class After:
-    """The slot ends, or waits from `again` on. `unbegun`: there is no run: a failed one goes on record for `cause`."""
+    """The slot ends, or waits from `again` on. `unbegun`: there is no run: a failed one goes on record for `cause`.
+
+    `left`: to other machines, which may take it at once.
+    """
 
     cause: str = ""
     again: datetime | None = None
@@ -43,6 +47,7 @@ class After:
     takeovers: int = 0
     burial: Burial | None = None
     unbegun: bool = False
+    left: bool = False
 
 
 def after(slot: SlotRow, job: Job | None, run: SlotRun | None, end: Exit | None, now: datetime) -> After | None:
@@ -85,6 +90,8 @@ def _unbegun(slot: SlotRow, end: Exit | None, now: datetime) -> After:
     """No run is on record: it could not begin, or nobody knows whether it did."""
     if end is None:
         return After(slot.cause, again=now + AGAIN / 2)  # its service died: a run-job may be just starting
+    if end.code == BUSY and end.gave_back:
+        return After(end.gave_back, again=slot.not_before or slot.due, left=True)
     if end.code == BUSY:
         return After(end.said or "another run had it", again=now + AGAIN)
     how = f"killed by signal {-end.code}" if end.code < 0 else end.said or f"exit code {end.code}"

@@ -19,7 +19,8 @@ Fate = Literal["start", "wait", "skipped", "paused", "missed"]
 class Queue:
     """What is looked at. `here`: the jobs that this machine may run; `locked`: names of locks whose run lives; `ended`:
     by job, when the newest run began that ended well (`journal.slots.ended_well`); `unrun`: by job, the oldest slot
-    that came to nothing since its newest run, and since the last one that was missed (`journal.slots.unrun`).
+    that came to nothing since its newest run, and since the last one that was missed (`journal.slots.unrun`); `left`:
+    slots that were not for this machine, and are left to others for some minutes.
     """
 
     config: Config
@@ -29,6 +30,7 @@ class Queue:
     locked: Collection[str] = ()
     ended: Mapping[str, datetime] = field(default_factory=dict)
     unrun: Mapping[str, datetime] = field(default_factory=dict)
+    left: Collection[tuple[str, datetime]] = ()
 
     def fates(self, slots: Collection[SlotRow]) -> Iterator[tuple[SlotRow, Fate, str]]:
         """(slot, what becomes of it, why) for each that waits, the oldest first. At most one of a job, and one of a
@@ -64,6 +66,8 @@ class Queue:
         why = self._obstacle(slot, job, taken)
         if fresh and self.now > due.deadline(job, slot.due):
             return "missed", why or slot.cause or "no worker was free"
+        if not fresh and slot.key in self.left and self.now > due.given_up(job, slot.not_before or slot.due):
+            return "missed", slot.cause
         if not fresh and not here and self.now > due.given_up(job, slot.not_before or slot.due):
             return "missed", due.OTHERS
         return ("wait", why) if why or not here else ("start", "")
@@ -79,6 +83,8 @@ class Queue:
         """Why it cannot start now; "": it can. One that was started once has waited for other jobs."""
         if slot.not_before and slot.not_before > self.now:
             return slot.cause or "its time has not come"
+        if slot.key in self.left:
+            return slot.cause or "it is left to other machines"
         if any(name in taken for name in self._locks(job.name)):
             return "another run has the job, or its target"
         awaited = due.awaited(job, self.config.jobs, slot.due, self.config.timezone) if _fresh(slot) else {}

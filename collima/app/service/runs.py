@@ -13,7 +13,7 @@ from collima.app.config import Config, Job
 from collima.app.service.child import GRACE, Why
 from collima.app.service.lives import Lives
 from collima.app.service.loaded import Loaded
-from collima.app.service.outcome import AGAIN, CODES, Exit, after
+from collima.app.service.outcome import AGAIN, BUSY, CODES, Exit, after
 from collima.app.service.output import Output
 from collima.app.service.seams import Pings
 from collima.core.about import about
@@ -22,6 +22,7 @@ from collima.state.slot_rows import SlotRow, SlotRun
 
 log = logging.getLogger(__name__)
 
+HELD_OFF = 300.0  # seconds that a slot which was not for this machine is left to others before it is tried here again
 STORED = 60.0  # seconds between two times that the log of a run is stored while it goes on
 
 Key = tuple[str, datetime]
@@ -62,6 +63,7 @@ class Runs:
     pings: Pings | None = None
     running: dict[Key, Running] = field(default_factory=dict)
     watched: int = 0  # runs of dead services that go on here
+    _left: dict[Key, float] = field(default_factory=dict)  # slots that were not for this machine: when, steady
     _limited: dict[str, float] = field(default_factory=dict)  # runs of others that were told to end: when, steady
 
     def start(self, slots: Sequence[SlotRow], loaded: Loaded, now: datetime) -> int:
@@ -93,9 +95,17 @@ class Runs:
         found = self.journal.slots.runs([one.slot.key for one in over])
         for one in over:
             process, key = one.process, one.slot.key
-            end = Exit(process.pid, process.code or 0, process.why, process.output.last_line())
+            code = process.code or 0
+            gave_back = self.journal.slots.given_back(one.slot) if code == BUSY else ""
+            end = Exit(process.pid, code, process.why, process.output.last_line(), gave_back)
             self._settle(one.slot, config, found.get(key), end, now, one)
             del self.running[key]
+
+    def left(self) -> Collection[Key]:
+        """Slots that other machines get the time to take: what they work on was not here a moment ago."""
+        steady = self.lives.steady()
+        self._left = {key: at for key, at in self._left.items() if steady - at < HELD_OFF}
+        return self._left.keys()
 
     def watch(self, slots: Collection[SlotRow], config: Config, orphaned: Callable[[str], bool], now: datetime) -> None:
         """Looks at runs that others started: one of a dead service is ours from now on; a dead one is settled.
@@ -187,10 +197,12 @@ class Runs:
         if mine and name and (then.unbegun or (run and run.pid == mine.process.pid)):
             self._store(mine, name)
         with about(job=slot.job, run=name):
+            if then.left:
+                self._left[slot.key] = self.lives.steady()
             if then.again:
-                log.warning(
-                    "the run that was due at %s UTC is tried again: %s", f"{slot.due:%Y-%m-%d %H:%M}", then.cause
-                )
+                level, fate = (logging.INFO, "left to others") if then.left else (logging.WARNING, "tried again")
+                due = f"{slot.due:%Y-%m-%d %H:%M}"
+                log.log(level, "the run that was due at %s UTC is %s: %s", due, fate, then.cause)
                 kept = self.journal.slots.wait(
                     slot, then.again, cause=then.cause, run=name, tries=then.tries, takeovers=then.takeovers
                 )

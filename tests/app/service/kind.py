@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from collima.core.errors import SourceError
+from collima.core.errors import NotHere, SourceError
 from collima.core.model import Change, Finding, Key, Outcome, Plan
 from collima.core.ports import Context
 from collima.core.targets import Place
@@ -15,7 +15,10 @@ from collima.core.targets import Place
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:
-    """Runs a shell script. It fails with any exit code but 0, for a transient reason with 75."""
+    """Runs a shell script. It fails with any exit code but 0, for a transient reason with 75.
+
+    With 69 what it works on is not here.
+    """
 
     script: Annotated[str, "what /bin/sh does"] = ""
     target: Annotated[str, "what else it locks"] = ""
@@ -33,6 +36,8 @@ class Scripted:
     @contextmanager
     def read(self) -> Iterator[None]:
         if self.script and (code := subprocess.run(["/bin/sh", "-c", self.script], check=False).returncode):
+            if code == 69:
+                raise NotHere("no .mailstore in the store")
             raise SourceError(f"the script ended with {code}", transient=code == 75)
         yield
 

@@ -50,6 +50,11 @@ class Played:
             record.end(state, {}, transient=transient, cause=cause)
         self.code = code
 
+    def gives_back(self, cause: str) -> None:
+        """What it works on is not on its machine."""
+        self.journal.slots.give_back(self.job, micros(self.slot), cause)
+        self.pid, self.code = DEAD, 75  # no run on record is of its process
+
     def begins(self) -> str:
         """It goes on, in a process that lives."""
         return self.journal._enter(self.job, "", slot=micros(self.slot), kind="run", config="c0", undoes="").run
