@@ -16,6 +16,7 @@ CONNECTORS = {
     "ldif": "connectors.ldif:Ldif",
     "list-files": "connectors.list_files:ListFiles",
     "maildir": "connectors.maildir:Maildir",
+    "rsync": "connectors.rsync:Rsync",
     "smtp": "connectors.smtp:Smtp",
     "snapshot-command": "connectors.snapshot_command:SnapshotCommand",
     "snapshot-folder": "connectors.snapshot_folder:SnapshotFolder",
@@ -30,7 +31,6 @@ JOBS = {
 CONNECTORS_TO_COME = frozenset(
     {
         "amavis",
-        "rsync",
         "sqlite-quarantine",
     }
 )

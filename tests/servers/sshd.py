@@ -60,6 +60,10 @@ class Sshd:
         public = (self.folder / "key.pub").read_text()
         (self.folder / "authorized_keys").write_text(f'command="{quoted}",restrict {public}')
 
+    def shell(self) -> None:
+        """From now on the key may run anything, as a key without a forced command does."""
+        (self.folder / "authorized_keys").write_text((self.folder / "key.pub").read_text())
+
     def forget_host(self) -> None:
         (self.folder / "known_hosts").write_text("")
 

@@ -1,0 +1,58 @@
+"""Names in a Maildir++, never opened: which files are messages, and what of a name stays when its flags change."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from collima.core.copies import Message
+
+PARTS = ("cur", "new")
+SKIPPED = ("tmp", ".rsync-partial")
+_SIZE = re.compile(r",S=(\d{1,18})(?=[,:]|$)", re.ASCII)
+
+
+def guid(name: str) -> str:
+    """The name without its flags: what Dovecot calls the base name."""
+    return name.partition(":")[0]
+
+
+def flags(name: str) -> str:
+    """The letters after `:2,`; other letters are no flags (https://cr.yp.to/proto/maildir.html)."""
+    info = name.partition(":")[2]
+    return info[2:].partition(",")[0] if info.startswith("2,") else ""
+
+
+def size(name: str) -> int | None:
+    """The bytes that a name tells (`,S=1234`), or None."""
+    found = _SIZE.search(name)
+    return int(found[1]) if found else None
+
+
+def place(path: str) -> tuple[str, str, str]:
+    """(folder, part, name) of a file, by its path relative to its Maildir."""
+    above, _, name = path.rpartition("/")
+    folder, _, part = above.rpartition("/")
+    return folder, part, name
+
+
+def is_message(folder: str, part: str, name: str) -> bool:
+    """Whether a file at `folder/part/name`, relative to its Maildir, is a message."""
+    return part in PARTS and name[:1] != "." and (not folder or (folder[0] == "." and "/" not in folder))
+
+
+def messages(home: str) -> Iterator[Message]:
+    """Those of one Maildir, folder by folder. Raises OSError; a folder that vanishes meanwhile has none."""
+    for folder in ["", *sorted(_folders(home))]:
+        for part in PARTS:
+            try:
+                with os.scandir(f"{home}/{folder}/{part}") as found:
+                    names = [e.name for e in found if not e.name.startswith(".") and e.is_file(follow_symlinks=False)]
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            for name in names:
+                yield Message(folder, name, guid(name), flags(name), part)
+
+
+def _folders(home: str) -> list[str]:
+    with os.scandir(home) as found:
+        return [e.name for e in found if e.name.startswith(".") and e.is_dir(follow_symlinks=False)]

@@ -1,0 +1,120 @@
+"""A side on another machine, over ssh. Slower: every look is a list that rsync makes there, with all that it knows."""
+
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from collima.core.errors import SourceError
+from connectors.rsync import child
+from connectors.rsync.here import Entry, Room
+
+_LINE = re.compile(r"(.)\S{9} +([0-9]+) (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) (.*)", re.ASCII | re.DOTALL)
+_MISSING = 23
+_LIST = ("rsync", "--list-only", "--8-bit-output", "--no-human-readable", "--no-motd")
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    host: str
+    root: str  # absolute
+    ssh: tuple[str, ...]
+
+    @property
+    def argument(self) -> str:
+        return f"{self.host}:{self.root}/"
+
+    def has(self, path: str) -> bool:
+        try:
+            for _ in self._listed(path, "--dirs"):
+                return True
+        except child.Failed as err:
+            if err.code == _MISSING and err.missing:
+                return False
+            raise self._failed(err) from err
+        return False
+
+    def names(self, path: str = "") -> list[Entry]:
+        return list(self._list(path, "--dirs"))
+
+    def walk(self, path: str = "", *, sizes: bool = True) -> Iterator[Entry]:  # noqa: ARG002 - rsync tells them anyway
+        prefix = f"{path}/" if path else ""
+        for entry in self._list(path, "--recursive"):
+            yield entry._replace(path=prefix + entry.path)
+
+    def _list(self, path: str, how: str) -> Iterator[Entry]:
+        """What is in a folder. Raises SourceError."""
+        try:
+            for entry in self._listed(f"{path}/" if path else "", how):
+                if entry.path != ".":
+                    yield entry
+        except child.Failed as err:
+            if err.code != child.VANISHED:
+                raise self._failed(err) from err
+
+    def _listed(self, path: str, how: str) -> Iterator[Entry]:
+        for raw in child.lines([*_LIST, how, *child.over(self.ssh), f"{self.argument}{path}"]):
+            if not (found := _LINE.fullmatch(raw)):
+                raise SourceError(f"{self.host}: rsync lists what cannot be understood")
+            kind, size, when, name = found.groups()
+            moment = datetime.strptime(when, "%Y/%m/%d %H:%M:%S").replace(tzinfo=UTC)  # the child's TZ is UTC
+            name = name.partition(" -> ")[0] if kind == "l" else name
+            yield Entry(child.unescaped(name), kind == "d", int(size), int(moment.timestamp()))
+
+    def time(self) -> datetime:
+        """Of the folder's last change that rsync tells."""
+        for entry in self._listed("", "--dirs"):
+            return datetime.fromtimestamp(entry.mtime, UTC)
+        raise SourceError(f"{self.argument} is not there")
+
+    @contextmanager
+    def file(self, path: str) -> Iterator[Path]:
+        """Fetched, and gone after the block."""
+        with tempfile.TemporaryDirectory(prefix="collima-copy-") as folder:
+            fetched = Path(folder, "message")
+            try:
+                child.output(["rsync", "--times", *child.over(self.ssh), self.argument + path, str(fetched)])
+            except child.Failed as err:
+                raise self._failed(err) from err
+            yield fetched
+
+    # ---- changing: the side of the copy. These few words are said to a shell there.
+
+    def room(self) -> Room:
+        """Raises SourceError where nothing can be written."""
+        told = self._said(
+            "test", "-w", self.root, "&&", "df", "-P", "-B1", self.root, "&&", "df", "-P", "-i", self.root
+        )
+        figures = [line.split() for line in told.splitlines() if "%" in line and line.split()[1].isdecimal()]
+        if len(figures) != 2:
+            raise SourceError(f"{self.host}: df tells what cannot be understood")
+        inodes = int(figures[1][3]) if figures[1][1] != "0" else -1
+        return Room(4096, int(figures[0][3]), inodes)
+
+    def rename(self, old: str, new: str) -> None:
+        self._said("mv", "-T", f"{self.root}/{old}", f"{self.root}/{new}")
+
+    def remove(self, path: str) -> None:
+        self._said("rm", "-rf", f"{self.root}/{path}")
+
+    def link(self, old: str, new: str) -> None:
+        """A tree of hard links."""
+        self._said("cp", "-al", f"{self.root}/{old}/.", f"{self.root}/{new}")
+
+    def _said(self, *words: str) -> str:
+        try:
+            return child.output([*self.ssh, *child.SSH, "--", self.host, child.spoken(words)])
+        except child.Failed as err:
+            raise self._failed(err) from err
+
+    def _failed(self, err: child.Failed) -> SourceError:
+        return SourceError(f"{self.host}: {err}", transient=err.transient)
+
+
+def parse(text: str, ssh: Sequence[str]) -> There | None:
+    """`host:/path`, or None for a path here."""
+    host, colon, path = text.partition(":")
+    return There(host, path.rstrip("/") or "/", tuple(ssh)) if colon and "/" not in host else None
