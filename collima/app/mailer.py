@@ -49,7 +49,7 @@ def _post(
 ) -> None:
     """Into the outbox, and from there to the relay if that takes it soon. Other reports that wait go along."""
     message = compose(result, letterhead, now)
-    journal.outbox.add([Letter(message, letterhead.to, reports.via, result.job, again=True)])
+    journal.outbox.add([Letter(message, letterhead.to, reports.via, result.job, again="once")])
     over = time.monotonic() + PATIENCE
     postman.deliver(config, journal, clock=wiring.utc_now, stop=lambda: time.monotonic() > over, bulk=False)
     state, error = journal.outbox.fate(str(message["Message-ID"]))

@@ -28,7 +28,7 @@ from collima.state.archive import WELL, RunRow
 JOB = "collima_job"  # not `job`: Prometheus gives each sample one of that name, its own
 STATES = (*WELL, "partial", "failed")
 LEVELS = ("info", "warning", "critical")
-MAILS = ("planned", "sending", "sent", "failed", "unknown")
+MAILS = ("planned", "sending", "sent", "failed", "unknown", "dropped")
 
 log = logging.getLogger(__name__)
 

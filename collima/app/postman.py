@@ -180,7 +180,8 @@ class _Turn:
         outbox, now = self.journal.outbox, self.clock()
         left = err.left or row.to
         late = now - row.created > PATIENCE and row.attempts + 1 >= KNOCKS
-        once_more = err.doubt and row.again
+        once_more = err.doubt and row.again != "never"
+        again = "never" if once_more and row.again == "once" else row.again
         last = not once_more and (err.doubt or late or not err.transient)
         until = now + (BACK_OFF[0] if once_more else back_off(row.attempts + 1))
         does = "is not sent again" if last else f"is sent again after {until:%H:%M:%S} UTC"
@@ -188,7 +189,7 @@ class _Turn:
         if last:
             store = outbox.unknown if err.doubt else outbox.failed
             return lambda: store(row, str(err))
-        return lambda: outbox.put_off(row, until, str(err), left=left, again=row.again and not once_more)
+        return lambda: outbox.put_off(row, until, str(err), left=left, again=again)
 
     def _shut(self, relay: Relay, err: CollimaError) -> datetime:
         """The relay cannot be used. What has waited for too long fails with it."""

@@ -50,6 +50,13 @@ def task(config: Config, name: str, journal: SqlJournal) -> Task[Any, Any]:
     """Raises ConfigError for a job that the file does not have, whose kind is not built yet, or whose calendar is
     broken."""
     job = config.job(name)
+    whole = Whole(job.guard.max_removals_total, job.guard.source_drop, job.guard.small_change or 0)
+    return Task(name, bound(config, name, journal), whole, frozen=frozen(job, config.timezone))
+
+
+def bound(config: Config, name: str, journal: SqlJournal) -> Any:
+    """The job itself. Raises ConfigError, but not for its calendar."""
+    job = config.job(name)
     context = Context(
         name=name,
         timezone=config.timezone,
@@ -59,10 +66,11 @@ def task(config: Config, name: str, journal: SqlJournal) -> Task[Any, Any]:
         watch=job.mode == "watch",
         ledger=journal.ledger(name, job.target),
         stationery=Letters(config.reports.from_, config.site, config.reports.language) if config.reports else None,
+        digests=journal.digests(name, job.target),
+        purges=journal.purges(name, job.target),
+        copies=journal.copies(name, job.target),
     )
-    bound = job.options.bind(context)
-    whole = Whole(job.guard.max_removals_total, job.guard.source_drop, job.guard.small_change or 0)
-    return Task(name, bound, whole, frozen=frozen(job, config.timezone))
+    return job.options.bind(context)
 
 
 @dataclass(frozen=True, slots=True)

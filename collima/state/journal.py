@@ -18,8 +18,10 @@ from collima.state import changes, locks, marks, people, retention, rosters
 from collima.state.alerts import Alerts
 from collima.state.archive import Archive
 from collima.state.clock import micros, moment, stamp
+from collima.state.copies import SqlCopyBook
 from collima.state.database import Database
 from collima.state.database import database as opened
+from collima.state.digests import SqlDigests
 from collima.state.faults import TRIES, lost_race
 from collima.state.keys import Ticket
 from collima.state.ledger import SqlLedger
@@ -27,6 +29,7 @@ from collima.state.logs import Logs
 from collima.state.outbox import Outbox
 from collima.state.pauses import Pauses
 from collima.state.people import Traces
+from collima.state.purges import SqlPurges
 from collima.state.recent import Recent
 from collima.state.record import SqlRecord
 from collima.state.relays import Relays
@@ -96,6 +99,15 @@ class SqlJournal:
 
     def ledger(self, job: str, target: str) -> SqlLedger:
         return SqlLedger(self.database, job, target)
+
+    def digests(self, job: str, target: str) -> SqlDigests:
+        return SqlDigests(self.database, job, target)
+
+    def purges(self, job: str, target: str) -> SqlPurges:
+        return SqlPurges(self.database, job, target)
+
+    def copies(self, job: str, target: str) -> SqlCopyBook:
+        return SqlCopyBook(self.database, job, target)
 
     def person(self, address: str) -> Traces:
         with self.database.read() as connection:

@@ -1,9 +1,12 @@
 """The outbox: every mail that must go out once, from the moment at which it is decided until a relay has it.
 
-planned → sending → sent. A row is `sending`, and committed as such, only from just before the content goes out until
-the relay's answer is stored. Whoever finds one so after its sender died is in doubt: a mail of which a second copy is
-better than none (`again`) is sent once more with the same Message-ID, another one becomes `unknown`. `failed`: refused
-for good, or for too long. When its way has ended a row keeps neither content nor recipients.
+planned → sending → sent. A row is `sending`, and committed as such, from just before the content goes out until the
+relay's answer is stored. Whoever finds one so after its sender died is in doubt: a mail of which a second copy is
+better than none is sent again with the same Message-ID (`again`), another one becomes `unknown`. `failed`: refused for
+good, or for too long. When its way has ended a row keeps neither content nor recipients.
+
+A row without content is written by its job as it goes out (`core.quarantine.Composing`); `dropped`: nothing was left to
+tell. Of mail that is always sent again a few rows are `sending` at once: one that was not handed over is no repeat.
 """
 
 import json
@@ -12,8 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from email import policy
 from email.message import EmailMessage
+from typing import Literal
 
-from sqlalchemy import Connection, Insert, func, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, func, select, update
 from sqlalchemy.dialects import mysql, sqlite
 
 from collima.core.text import discreet, line
@@ -23,6 +27,9 @@ from collima.state.database import Database
 from collima.state.faults import raced
 from collima.state.keys import batches
 from collima.state.tables import outbox
+
+Again = Literal["never", "once", "always"]
+"""How often a mail is sent again when nobody can tell whether it arrived."""
 
 ROWS = 500  # that are added at once: mails are larger than other rows
 LOST = "whoever sent it died before the answer was stored: it may have been delivered"
@@ -48,7 +55,17 @@ class Letter:
     to: Sequence[str]
     via: str  # a connector
     job: str = ""
-    again: bool = False  # in doubt, a second copy is better than none; such mail goes before other mail
+    again: Again = "never"  # mail that is sent again once goes before other mail
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """A mail to be sent that its job writes as it goes out; always again, for its Message-ID tells a repeat."""
+
+    message_id: str  # with < and >
+    to: Sequence[str]
+    via: str
+    job: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +76,11 @@ class Planned:
     job: str
     via: str
     to: tuple[str, ...]
-    again: bool
+    again: Again
     created: datetime
     attempts: int
+    unwritten: bool  # its job writes it
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,7 @@ class Standing:
     errors: tuple[tuple[str, int], ...]  # why mails failed or are unknown, and how many; most frequent first
 
 
-def add(connection: Connection, letters: Iterable[Letter], now: int) -> None:
+def add(connection: Connection, letters: Iterable[Letter | Unwritten], now: int) -> None:
     """Adds them in the caller's transaction, whether a few or forty thousand; those that are there already stay.
 
     A mail takes a millisecond to be written down, during which nobody else writes on SQLite: many go in portions.
@@ -88,17 +107,22 @@ def add(connection: Connection, letters: Iterable[Letter], now: int) -> None:
         connection.execute(statement, some)
 
 
-def _rows(letters: Iterable[Letter], now: int) -> Iterator[Mapping[str, object]]:
+def _rows(letters: Iterable[Letter | Unwritten], now: int) -> Iterator[Mapping[str, object]]:
     for letter in letters:
+        if isinstance(letter, Unwritten):
+            name, content, again = letter.message_id, "", "always"
+        else:
+            name, again = str(letter.message["Message-ID"]), letter.again
+            content = letter.message.as_bytes(policy=_WIRE).decode("ascii")
         yield {
-            "message_id": str(letter.message["Message-ID"]),
+            "message_id": name,
             "job": letter.job,
             "via": letter.via,
             "recipients": json.dumps(list(letter.to)),
-            "message": letter.message.as_bytes(policy=_WIRE).decode("ascii"),
+            "message": content,
             "state": "planned",
-            "urgent": letter.again,
-            "again": letter.again,
+            "urgent": again == "once",
+            "again": again,
             "created": now,
             "not_before": 0,  # at once, whatever becomes of the clock
             "attempts": 0,
@@ -107,11 +131,11 @@ def _rows(letters: Iterable[Letter], now: int) -> Iterator[Mapping[str, object]]
 
 
 def doubt(connection: Connection, via: str, now: int) -> None:
-    """What is `sending` through `via`, and whose sender is gone: sent once more, or unknown."""
+    """What is `sending` through `via`, and whose sender is gone: sent again, or unknown."""
     mine = outbox.c.via == via, outbox.c.state == "sending"
-    connection.execute(
-        update(outbox).where(*mine, outbox.c.again).values(state="planned", again=False, error=LOST, not_before=now)
-    )
+    fresh = {"state": "planned", "error": LOST, "not_before": now}
+    connection.execute(update(outbox).where(*mine, outbox.c.again == "always").values(**fresh))
+    connection.execute(update(outbox).where(*mine, outbox.c.again == "once").values(**fresh, again="never"))
     connection.execute(
         update(outbox).where(*mine).values(state="unknown", error=LOST, ended=now, message="", recipients="[]")
     )
@@ -161,8 +185,7 @@ class Outbox:
         with self.database.read() as connection:
             for urgent in (True, False) if bulk else (True,):
                 rows = connection.execute(
-                    select(outbox)
-                    .with_only_columns(*(c for c in outbox.c if c.name != "message"))
+                    select(*(c for c in outbox.c if c.name != "message"), (outbox.c.message == "").label("unwritten"))
                     .where(outbox.c.via == via, outbox.c.state == "planned", outbox.c.urgent.is_(urgent))
                     .where(outbox.c.not_before <= now)
                     .order_by(outbox.c.id)
@@ -177,6 +200,8 @@ class Outbox:
                         again=row.again,
                         created=moment(row.created),
                         attempts=row.attempts,
+                        unwritten=bool(row.unwritten),
+                        message_id=row.message_id,
                     )
                     for row in rows
                 ]
@@ -196,7 +221,11 @@ class Outbox:
     def unknown(self, row: Planned, error: str) -> None:
         self._end(row, "unknown", error)
 
-    def put_off(self, row: Planned, until: datetime, error: str, *, left: Sequence[str], again: bool) -> None:
+    def dropped(self, row: Planned) -> None:
+        """Nothing is left to tell in it."""
+        self._end(row, "dropped", "")
+
+    def put_off(self, row: Planned, until: datetime, error: str, *, left: Sequence[str], again: Again) -> None:
         """It is tried again, for those who do not have it yet."""
         self._change(
             row,
@@ -208,12 +237,33 @@ class Outbox:
             again=again,
         )
 
+    def back(self, rows: Sequence[Planned]) -> None:
+        """Those of them that are `sending` were not handed over after all."""
+        mine = outbox.c.id.in_([row.id for row in rows]), outbox.c.state == "sending"
+        with self.database.write() as connection:
+            connection.execute(update(outbox).where(*mine).values(state="planned"))
+
+    def shelve(self, via: str, job: str, until: datetime, error: str) -> None:
+        """What this job is to write, and cannot write now, is tried again then."""
+        values = {"not_before": micros(until), "attempts": outbox.c.attempts + 1, "error": short(error)}
+        with self.database.write() as connection:
+            due = outbox.c.not_before < values["not_before"]
+            connection.execute(update(outbox).where(*_unwritten(via, job), due).values(state="planned", **values))
+
     def expire(self, via: str, before: datetime, error: str) -> int:
         """Gives up what has waited since before then. Returns how many."""
-        old = outbox.c.via == via, outbox.c.state == "planned", outbox.c.created < micros(before)
+        return self._give_up(error, outbox.c.via == via, outbox.c.state == "planned", outbox.c.created < micros(before))
+
+    def orphaned(self, via: str, job: str, error: str, *, before: datetime | None = None, tries: int = 0) -> int:
+        """Gives up what nobody will write any more: this job's that is as old, and was tried so often."""
+        old = [] if before is None else [outbox.c.created < micros(before)]
+        return self._give_up(error, *_unwritten(via, job), outbox.c.attempts >= tries, *old)
+
+    def _give_up(self, error: str, *which: ColumnElement[bool]) -> int:
         values = {"state": "failed", "error": short(error), "ended": micros(self.database.now())}
         with self.database.write() as connection:
-            return connection.execute(update(outbox).where(*old).values(**values, message="", recipients="[]")).rowcount
+            done = connection.execute(update(outbox).where(*which).values(**values, message="", recipients="[]"))
+            return done.rowcount
 
     def standing(self, since: datetime) -> Standing:
         """What waits now, and what failed or is unknown since then."""
@@ -233,6 +283,10 @@ class Outbox:
     def _change(self, row: Planned, **values: object) -> None:
         with self.database.write() as connection:
             connection.execute(update(outbox).where(outbox.c.id == row.id, outbox.c.state.in_(TO_GO)).values(**values))
+
+
+def _unwritten(via: str, job: str) -> tuple[ColumnElement[bool], ...]:
+    return outbox.c.via == via, outbox.c.state.in_(TO_GO), outbox.c.job == job, outbox.c.message == ""
 
 
 def short(error: str) -> str:

@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, exists, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, exists, func, or_, select, update
 
 from collima.core.errors import ConfigError
 from collima.core.model import Key
@@ -26,12 +27,16 @@ from collima.state.holds import WEEK
 from collima.state.keys import key
 from collima.state.tables import (
     absences,
+    actions,
     alerts,
     approval_keys,
     approvals,
     changes,
     closures,
+    digest_items,
+    digests,
     hold_keys,
+    holders,
     holds,
     locks,
     meta,
@@ -61,6 +66,11 @@ NAMED: tuple[tuple[Table, str], ...] = (
     (pauses, "who"),
     (notices, "address"),
     (closures, "address"),
+    (digests, "owner"),
+    (digest_items, "recipient"),
+    (actions, "owner"),
+    (actions, "recipient"),
+    (actions, "sender"),
 )
 """Columns that may be an address."""
 
@@ -76,6 +86,10 @@ TOLD: tuple[tuple[Table, str], ...] = (
     (alerts, "cause"),
     (alerts, "what"),
     (outbox, "error"),
+    (digests, "addresses"),
+    (holders, "addresses"),
+    (actions, "error"),
+    (actions, "subject"),
 )
 """Columns with text in which an address may occur."""
 
@@ -124,6 +138,42 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """A held message that a digest told of."""
+
+    digest: str  # its Message-ID
+    owner: str
+    item: str
+    recipient: str
+    came: str  # ISO 8601
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who may get digests, by any of their addresses."""
+
+    owner: str
+    addresses: tuple[str, ...]
+    language: str
+    asked: bool
+    off: str  # ISO 8601; "" while they want digests
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A click on what was held, by this person or on mail from them."""
+
+    deed: str
+    owner: str
+    recipient: str
+    item: str
+    sender: str
+    state: str
+    at: str  # ISO 8601
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
 class Traces:
     """Everything that is stored about an address."""
 
@@ -134,6 +184,9 @@ class Traces:
     undone: tuple[Undone, ...]
     notices: tuple[Told, ...]
     closures: tuple[Closed, ...]
+    held: tuple[Listed, ...]  # messages, by the owner's address or the recipient's
+    readers: tuple[Reader, ...]
+    actions: tuple[Done, ...]
     told: Mapping[str, int]  # rows with text that names the address, by `table.column`
 
 
@@ -177,12 +230,56 @@ def person(connection: Connection, address: str) -> Traces:
             )
             for row in connection.execute(select(closures).where(closures.c.address == address))
         ),
+        held=_held(connection, address),
+        readers=_readers(connection, address),
+        actions=_actions(connection, address),
         told={
             f"{table.name}.{column}": len(rows)
             for table, column in TOLD
             if (rows := _telling(connection, table, column, address))
         },
     )
+
+
+def _held(connection: Connection, address: str) -> tuple[Listed, ...]:
+    rows = connection.execute(
+        select(digest_items, digests.c.message_id, digests.c.owner)
+        .join(digests, digests.c.id == digest_items.c.digest)
+        .where(or_(digest_items.c.recipient == address, digests.c.owner == address))
+        .order_by(digest_items.c.at, digest_items.c.item)
+    )
+    return tuple(
+        Listed(row.message_id, row.owner, row.item, row.recipient, moment(row.at * 1_000_000).isoformat())
+        for row in rows
+    )
+
+
+def _readers(connection: Connection, address: str) -> tuple[Reader, ...]:
+    rows = connection.execute(select(holders).where(_of_holder(connection, address)))
+    return tuple(
+        Reader(
+            row.owner,
+            tuple(json.loads(row.addresses)),
+            row.language,
+            row.asked,
+            moment(row.off).isoformat() if row.off else "",
+        )
+        for row in rows
+    )
+
+
+def _actions(connection: Connection, address: str) -> tuple[Done, ...]:
+    named = or_(*(actions.c[name] == address for name in ("owner", "recipient", "sender")))
+    return tuple(
+        Done(r.deed, r.owner, r.recipient, r.item, r.sender, r.state, moment(r.at).isoformat(), r.subject)
+        for r in connection.execute(select(actions).where(named).order_by(actions.c.id.desc()))
+    )
+
+
+def _of_holder(connection: Connection, address: str) -> ColumnElement[bool]:
+    """The rows of those who have this address."""
+    owners = [str(identity[1]) for identity, _ in _telling(connection, holders, "addresses", address)]
+    return or_(holders.c.owner == address, holders.c.owner.in_(owners))
 
 
 def forget(connection: Connection, address: str, now: int) -> Mapping[str, int]:
@@ -196,6 +293,7 @@ def forget(connection: Connection, address: str, now: int) -> Mapping[str, int]:
     salt = connection.scalar(select(meta.c.salt)) or ""
     pseudonym = f"forgotten-{hmac.new(salt.encode(), address.encode(), hashlib.sha256).hexdigest()[:8]}"
     counts: Counter[str] = Counter()
+    counts["holders"] = connection.execute(delete(holders).where(holders.c.owner == address)).rowcount
     for table, name in NAMED:
         column = table.c[name]
         done = connection.execute(update(table).where(column == address).values({column: pseudonym}))
@@ -234,6 +332,9 @@ def _needed(connection: Connection, address: str, now: int) -> str:
     )
     if running:
         return f"run {running} is changing it now"
+    waiting = or_(actions.c.owner == address, actions.c.recipient == address), actions.c.state == "waiting"
+    if connection.scalar(select(actions.c.id).where(*waiting)):
+        return "a request of theirs waits for an administrator (grant or refuse it)"
     mail = _telling(connection, outbox, "recipients", address)
     return "a mail to it waits in the outbox (within five days it is sent, or given up)" if mail else ""
 

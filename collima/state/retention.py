@@ -8,7 +8,19 @@ from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, u
 from collima.state.clock import micros
 from collima.state.database import Database
 from collima.state.keys import NAMES, batches
-from collima.state.tables import approvals, changes, fingerprints, holds, logs, notices, outbox, runs, services, slots
+from collima.state.tables import (
+    actions,
+    approvals,
+    changes,
+    fingerprints,
+    holds,
+    logs,
+    notices,
+    outbox,
+    runs,
+    services,
+    slots,
+)
 
 WEEK = timedelta(days=7)
 NOTICES = timedelta(days=400)  # that a notice stays, at least, and after the last day that it tells of
@@ -39,8 +51,9 @@ def doubtful(database: Database, now: datetime) -> bool:
 def purge(
     database: Database, *, keep_changes: datetime, keep_runs: datetime, keep_logs: datetime | None = None
 ) -> Mapping[str, int]:
-    """Deletes changes, notices and ended holds from before `keep_changes`; runs, with all of theirs, slots and mails
-    from before `keep_runs`; logs, what mails said, and services that are gone from before `keep_logs` (as changes).
+    """Deletes changes, notices, actions and ended holds from before `keep_changes`; runs, with all of theirs, slots and
+    mails from before `keep_runs`; logs, what mails said, mails of a ledger, and services that are gone from before
+    `keep_logs` (as changes).
 
     Notices stay for NOTICES at least. Approvals and the holds that were approved stay, the ids of closed accounts, runs
     under way, and the newest slot of each job. Returns what was deleted, by table. Each run is a transaction of its
@@ -73,6 +86,8 @@ def purge(
         worn_holds = connection.scalars(select(holds.c.id).where(ended, approved.is_not(True))).all()
         for some in batches(worn_holds, NAMES):
             counts["holds"] += connection.execute(delete(holds).where(holds.c.id.in_(some))).rowcount
+        settled = actions.c.at < before_changes, actions.c.state != "waiting"
+        counts["actions"] = connection.execute(delete(actions).where(*settled)).rowcount
         counts["notices"] = connection.execute(delete(notices).where(_told_long_ago(database, keep_changes))).rowcount
     return {**counts, **_of_the_service(database, before_runs, micros(keep_logs or keep_changes))}
 
@@ -97,13 +112,15 @@ def _of_the_service(database: Database, before_runs: int, before_logs: int) -> M
         with database.write() as connection:
             for job, slot in some:
                 connection.execute(delete(slots).where(slots.c.job == job, slots.c.slot == slot))
-    over = outbox.c.state.in_(("sent", "failed", "unknown"))
+    over = outbox.c.state.in_(("sent", "dropped", "failed", "unknown"))
     told = exists().where(notices.c.message_id == outbox.c.message_id)  # without its mail a notice counts no more
+    daily = and_(outbox.c.again == "always", outbox.c.created < before_logs)  # thousands a night
+    worn_mail = or_(outbox.c.created < before_runs, daily)
     with database.write() as connection:
         gone = {
             "slots": len(worn),
             "logs": connection.execute(delete(logs).where(logs.c.at < before_logs)).rowcount,
-            "mails": connection.execute(delete(outbox).where(over, ~told, outbox.c.created < before_runs)).rowcount,
+            "mails": connection.execute(delete(outbox).where(over, ~told, worn_mail)).rowcount,
             "services": connection.execute(delete(services).where(services.c.tick < before_logs)).rowcount,
         }
         said = update(outbox).where(over, outbox.c.created < before_logs, outbox.c.message != "")

@@ -317,10 +317,12 @@ outbox = _table(
     Column("job", Name, nullable=False),
     Column("via", Name, nullable=False),
     Column("recipients", Long, nullable=False),  # a JSON list of those who do not have it yet
-    Column("message", Long, nullable=False),  # "" when its way has ended
-    Column("state", String(16), nullable=False),  # planned, sending, sent, failed, unknown
+    Column("message", Long, nullable=False),  # "" when its way has ended, or when its job writes it as it goes
+    Column("state", String(16), nullable=False),  # planned, sending, sent, dropped, failed, unknown
     Column("urgent", Boolean, nullable=False),  # goes before other mail
-    Column("again", Boolean, nullable=False),  # in doubt it is sent once more, with the same Message-ID
+    Column(
+        "again", String(8), nullable=False
+    ),  # in doubt it is sent again, with the same Message-ID: never, once, always
     Column("created", BigInteger, nullable=False),
     Column("not_before", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -372,6 +374,92 @@ closures = _table(
     Column("at", BigInteger, nullable=False),
     Column("done", Boolean, nullable=False),
     Index(None, "address"),
+)
+
+ledgers = _table(
+    "ledgers",
+    _serial(),
+    Column("job", Name, nullable=False),
+    Column("target", Name, nullable=False),  # the quarantine
+    Column("began", BigInteger),  # null: nothing was listed yet
+    UniqueConstraint("job", "target"),
+)
+
+digests = _table(
+    "digests",
+    _serial(),
+    Column("ledger", Serial, ForeignKey("ledgers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("message_id", Member, nullable=False),  # in the outbox, which knows what became of it
+    Column("owner", Member, nullable=False, index=True),
+    Column("addresses", Long, nullable=False),  # a JSON list
+    Column("language", Text, nullable=False),
+    Column("older", Boolean, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    UniqueConstraint("message_id"),
+)
+
+digest_items = _table(
+    "digest_items",
+    Column("ledger", Serial, primary_key=True, autoincrement=False),
+    Column("item", Name, primary_key=True),  # the quarantine's id; one is listed once
+    Column("digest", Serial, ForeignKey("digests.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("recipient", Member, nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),  # when it came in, whole seconds
+    Index(None, "ledger", "at"),
+    sqlite_with_rowid=False,
+)
+
+digest_runs = _table(
+    "digest_runs",
+    _serial(),
+    Column("ledger", Serial, ForeignKey("ledgers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("digests", Integer, nullable=False),  # that it planned
+)
+
+holders = _table(
+    "holders",
+    Column("ledger", Serial, ForeignKey("ledgers.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("owner", Member, primary_key=True),
+    Column("addresses", Long, nullable=False),  # a JSON list
+    Column("language", Text, nullable=False),
+    Column("asked", Boolean, nullable=False),
+    Column("off", BigInteger),  # since when they want no digest
+    Column("seen", BigInteger, nullable=False),  # when a run found them last
+)
+
+actions = _table(
+    "actions",
+    _serial(),
+    Column("ledger", Serial, ForeignKey("ledgers.id", ondelete="CASCADE"), nullable=False),
+    Column("deed", String(16), nullable=False),  # release, request, allow, block, off, on
+    Column("owner", Member, nullable=False),
+    Column("recipient", Member, nullable=False, index=True),
+    Column("item", Name, nullable=False),
+    Column("sender", Member, nullable=False, index=True),
+    Column("category", String(16), nullable=False),
+    Column("state", String(16), nullable=False),  # doing, done, failed, waiting, refused, undone
+    Column("at", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("subject", Long, nullable=False),  # of a request, until it is decided
+    Index(None, "ledger", "owner"),
+    Index(None, "ledger", "item"),
+    Index(None, "ledger", "state", "deed"),
+)
+
+purges = _table(
+    "purges",
+    Column("job", Name, primary_key=True),
+    Column("target", Name, primary_key=True),
+    Column("keep", BigInteger, nullable=False),  # seconds that the last one kept
+    Column("at", BigInteger, nullable=False),
+)
+
+copies = _table(
+    "copies",
+    Column("run", RunId, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("mailboxes", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("size", BigInteger, nullable=False),  # bytes
 )
 
 versions = Table(

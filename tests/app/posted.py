@@ -92,4 +92,4 @@ def letter(name: str, *to: str, again: bool = True, via: str = "mail") -> Letter
     message["From"], message["To"], message["Subject"] = "collima@unimore.it", "posta@unimore.it", f"Novità: {name}"
     message["Date"], message["Message-ID"] = formatdate(0), f"<{name}@unimore.it>"
     message.set_content(f"Perché no, {name}.\n.\n", cte="quoted-printable")
-    return Letter(message, to or ("posta@unimore.it",), via, again=again)
+    return Letter(message, to or ("posta@unimore.it",), via, again="once" if again else "never")

@@ -119,7 +119,7 @@ def test_what_waits_is_told_with_its_age(site: Watched) -> None:
 
     assert told["held_changes", "lists"] == 43
     assert told["held_since_timestamp_seconds", "lists"] == (site.now - timedelta(seconds=3)).timestamp()
-    assert [told["mails", state] for state in metrics.MAILS] == [1, 1, 0, 1, 0]
+    assert [told["mails", state] for state in metrics.MAILS] == [1, 1, 0, 1, 0, 0]
     assert told["mails_oldest_timestamp_seconds",] == site.now.timestamp()
     assert (told["slots_missed", "lists"], told["job_paused", "lists"], told["job_paused", "by-hand"]) == (2, 1, 0)
     assert (told["schedulers",], told["scheduler_tick_timestamp_seconds",]) == (1, site.now.timestamp() - 3)

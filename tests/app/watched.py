@@ -106,7 +106,7 @@ class Watched:
                     message="",
                     state=state,
                     urgent=again,
-                    again=again,
+                    again="once" if again else "never",
                     created=micros(self.now),
                     not_before=micros(not_before or self.now),
                     attempts=attempts,

@@ -18,7 +18,7 @@ def letter(name: str, again: bool = True) -> Letter:
     message = EmailMessage()
     message["Message-ID"] = f"<{name}@unimore.it>"
     message.set_content("Good morning.\n")
-    return Letter(message, ["posta@unimore.it"], "mail", "sympa-lists", again=again)
+    return Letter(message, ["posta@unimore.it"], "mail", "sympa-lists", again="once" if again else "never")
 
 
 def names(journal: SqlJournal) -> list[str]:
@@ -91,7 +91,7 @@ def test_a_mail_planned_by_two_at_once_is_one_row_and_urgent_ones_come_first(sta
     journal = journals[0]
     assert len(names(journal)) == 50
     assert journal.outbox.vias() == ("mail",)
-    assert [row.again for row in journal.outbox.due("mail", 30)] == [True] * 25 + [False] * 5
+    assert [row.again for row in journal.outbox.due("mail", 30)] == ["once"] * 25 + ["never"] * 5
     assert journal.relays.take("mail") is not None
     assert journals[1].relays.take("mail") is None
     (first, *_) = journal.outbox.due("mail", 1)

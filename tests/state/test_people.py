@@ -6,6 +6,7 @@ import pytest
 
 from collima.core.errors import ConfigError
 from collima.core.model import Key, Outcome, Reading
+from collima.core.quarantine import Action, Digest, Holder, ItemId, Ref
 from collima.state.people import NAMED, TOLD
 from tests.state.conftest import State
 from tests.state.runs import JOB, TARGET, add, do, hold, mark, remove, run
@@ -133,3 +134,33 @@ def test_nobody_is_forgotten_while_a_run_is_at_work_on_them(state: State) -> Non
         with pytest.raises(ConfigError, match=f"run {record.run} is changing it now"):
             state.open().forget(ANN)
     assert journal.forget(ANN) == {"changes": 1}
+
+
+def test_what_digests_tell_of_somebody_is_told_and_forgotten(state: State) -> None:
+    journal = state.open()
+    book = journal.digests("digest", "quarantine")
+    book.know([Holder(one, (one, f"alias.{one}"), "it", asked=True) for one in (ANN, JOANN)])
+    at = int(state.now.timestamp())
+    items = [Ref(ItemId(f"i-{one}"), one, at) for one in (ANN, JOANN)]
+    made = [Digest(f"<{n}@unimore.it>", i.recipient, (i.recipient,), "it", (i,)) for n, i in enumerate(items)]
+    assert len(list(book.list(made, "mail"))) == 2
+    done, _ = book.act(Action(0, "release", ANN, ANN, "i1", "x@example.org", "spam", "doing", state.now))
+    asked, _ = book.act(Action(0, "request", ANN, ANN, "i2", "x@example.org", "banned", "waiting", state.now))
+    traces = journal.person(ANN)
+    assert [(one.item, one.digest) for one in traces.held] == [(f"i-{ANN}", "<0@unimore.it>")]
+    assert [(one.owner, one.addresses) for one in traces.readers] == [(ANN, (ANN, f"alias.{ANN}"))]
+    assert [(one.deed, one.state) for one in traces.actions] == [("request", "waiting"), ("release", "doing")]
+    assert len(journal.person("x@example.org").actions) == 2
+    with pytest.raises(ConfigError, match="a request of theirs waits"):
+        journal.forget(ANN)
+    book.acted(asked.id, "refused")
+    book.acted(done.id, "done")
+    with pytest.raises(ConfigError, match="a mail to it waits"):
+        journal.forget(ANN)
+    for row in journal.outbox.due("mail", 10):
+        journal.outbox.sent(row)
+    assert journal.forget(ANN) == {"actions": 4, "digest_items": 1, "digests": 2, "holders": 1}
+    assert ANN not in everything(state).replace(JOANN, "").replace(f"alias.{ANN}", "").replace(f"i-{ANN}", "")
+    assert book.holder(JOANN) is not None
+    assert book.digest("<1@unimore.it>") == made[1]
+    assert journal.forget(ANN) == {}

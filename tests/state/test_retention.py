@@ -1,6 +1,7 @@
 from datetime import timedelta
 from email.message import EmailMessage
 
+from collima.core.quarantine import Action, Digest, ItemId, Ref
 from collima.state.outbox import Letter
 from collima.state.slot_rows import SlotRow
 from tests.state.conftest import State
@@ -91,3 +92,24 @@ def test_what_an_old_mail_said_is_forgotten_before_that_it_was_sent(state: State
     state.later(days=400)
     assert journal.purge(keep_changes=state.now, keep_runs=state.now)["mails"] == 1
     assert not journal.outbox.known("<a@unimore.it>")
+
+
+def test_actions_go_with_changes_and_the_thousands_of_mails_of_digests_with_logs(state: State) -> None:
+    journal = state.open()
+    book = journal.digests("digest", "quarantine")
+    for item, standing in (("i1", "done"), ("i2", "waiting")):
+        made, _ = book.act(Action(0, "request", "a@unimore.it", "a@unimore.it", item, "", "spam", "doing", state.now))
+        book.acted(made.id, standing)
+    list(book.list([Digest("<1@x>", "a@unimore.it", (), "it", (Ref(ItemId("i"), "a@unimore.it", 1),))], "mail"))
+    journal.outbox.dropped(journal.outbox.due("mail", 1)[0])
+    state.later(days=40)
+    keep = {
+        "keep_changes": state.now - 400 * DAY,
+        "keep_runs": state.now - 730 * DAY,
+        "keep_logs": state.now - 30 * DAY,
+    }
+    assert {table: n for table, n in journal.purge(**keep).items() if n} == {"mails": 1}
+    state.later(days=400)
+    keep["keep_changes"] = state.now - 400 * DAY
+    assert {table: n for table, n in journal.purge(**keep).items() if n} == {"actions": 1}
+    assert [one.item for one in book.actions()] == ["i2"]

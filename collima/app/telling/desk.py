@@ -64,7 +64,7 @@ class Desk:
     def letter(self, message: EmailMessage, job: str = "") -> list[Letter]:
         """An alert: in doubt a second copy is better than none."""
         reports = self.config.reports
-        return [Letter(message, reports.to, reports.via, job, again=True)] if reports else []
+        return [Letter(message, reports.to, reports.via, job, again="once")] if reports else []
 
     @property
     def letterhead(self) -> Letterhead | None:

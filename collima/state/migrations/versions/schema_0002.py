@@ -1,4 +1,5 @@
-"""The scheduler: schedules, slots, services, pauses and logs; telling: alerts and the outbox; accounts that end."""
+"""The scheduler: schedules, slots, services, pauses and logs; telling: alerts and the outbox; accounts that end;
+quarantines: ledgers of digests, their holders, actions and purges; copies of mailboxes."""
 
 from typing import Any
 
@@ -110,7 +111,7 @@ def upgrade() -> None:
         sa.Column("message", LONG, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("urgent", sa.Boolean(), nullable=False),
-        sa.Column("again", sa.Boolean(), nullable=False),
+        sa.Column("again", sa.String(8), nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
@@ -168,3 +169,114 @@ def upgrade() -> None:
         **MARIADB,
     )
     op.create_index(op.f("ix_closures_address"), "closures", ["address"])
+    _quarantines()
+    op.create_table(
+        "copies",
+        sa.Column("run", sa.String(32), nullable=False),
+        sa.Column("mailboxes", sa.BigInteger(), nullable=False),
+        sa.Column("messages", sa.BigInteger(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("run", name=op.f("pk_copies")),
+        sa.ForeignKeyConstraint(["run"], ["runs.id"], name=op.f("fk_copies_run"), ondelete="CASCADE"),
+        **MARIADB,
+    )
+
+
+def _quarantines() -> None:
+    op.create_table(
+        "ledgers",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("target", sa.String(100), nullable=False),
+        sa.Column("began", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledgers")),
+        sa.UniqueConstraint("job", "target", name=op.f("uq_ledgers_job_target")),
+        **MARIADB,
+    )
+    op.create_table(
+        "digests",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("ledger", SERIAL, nullable=False),
+        sa.Column("message_id", sa.String(255), nullable=False),
+        sa.Column("owner", sa.String(255), nullable=False),
+        sa.Column("addresses", LONG, nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("older", sa.Boolean(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_digests")),
+        sa.UniqueConstraint("message_id", name=op.f("uq_digests_message_id")),
+        sa.ForeignKeyConstraint(["ledger"], ["ledgers.id"], name=op.f("fk_digests_ledger"), ondelete="CASCADE"),
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_digests_ledger"), "digests", ["ledger"])
+    op.create_index(op.f("ix_digests_owner"), "digests", ["owner"])
+    op.create_table(
+        "digest_items",
+        sa.Column("ledger", SERIAL, autoincrement=False, nullable=False),
+        sa.Column("item", sa.String(100), nullable=False),
+        sa.Column("digest", SERIAL, nullable=False),
+        sa.Column("recipient", sa.String(255), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger", "item", name=op.f("pk_digest_items")),
+        sa.ForeignKeyConstraint(["digest"], ["digests.id"], name=op.f("fk_digest_items_digest"), ondelete="CASCADE"),
+        sqlite_with_rowid=False,
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_digest_items_digest"), "digest_items", ["digest"])
+    op.create_index(op.f("ix_digest_items_recipient"), "digest_items", ["recipient"])
+    op.create_index(op.f("ix_digest_items_ledger_at"), "digest_items", ["ledger", "at"])
+    op.create_table(
+        "digest_runs",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("ledger", SERIAL, nullable=False),
+        sa.Column("digests", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_digest_runs")),
+        sa.ForeignKeyConstraint(["ledger"], ["ledgers.id"], name=op.f("fk_digest_runs_ledger"), ondelete="CASCADE"),
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_digest_runs_ledger"), "digest_runs", ["ledger"])
+    op.create_table(
+        "holders",
+        sa.Column("ledger", SERIAL, autoincrement=False, nullable=False),
+        sa.Column("owner", sa.String(255), nullable=False),
+        sa.Column("addresses", LONG, nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("asked", sa.Boolean(), nullable=False),
+        sa.Column("off", sa.BigInteger(), nullable=True),
+        sa.Column("seen", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger", "owner", name=op.f("pk_holders")),
+        sa.ForeignKeyConstraint(["ledger"], ["ledgers.id"], name=op.f("fk_holders_ledger"), ondelete="CASCADE"),
+        **MARIADB,
+    )
+    op.create_table(
+        "actions",
+        sa.Column("id", SERIAL, autoincrement=True, nullable=False),
+        sa.Column("ledger", SERIAL, nullable=False),
+        sa.Column("deed", sa.String(16), nullable=False),
+        sa.Column("owner", sa.String(255), nullable=False),
+        sa.Column("recipient", sa.String(255), nullable=False),
+        sa.Column("item", sa.String(100), nullable=False),
+        sa.Column("sender", sa.String(255), nullable=False),
+        sa.Column("category", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.Column("subject", LONG, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_actions")),
+        sa.ForeignKeyConstraint(["ledger"], ["ledgers.id"], name=op.f("fk_actions_ledger"), ondelete="CASCADE"),
+        **MARIADB,
+    )
+    op.create_index(op.f("ix_actions_ledger_item"), "actions", ["ledger", "item"])
+    op.create_index(op.f("ix_actions_ledger_owner"), "actions", ["ledger", "owner"])
+    op.create_index(op.f("ix_actions_ledger_state_deed"), "actions", ["ledger", "state", "deed"])
+    op.create_index(op.f("ix_actions_recipient"), "actions", ["recipient"])
+    op.create_index(op.f("ix_actions_sender"), "actions", ["sender"])
+    op.create_table(
+        "purges",
+        sa.Column("job", sa.String(100), nullable=False),
+        sa.Column("target", sa.String(100), nullable=False),
+        sa.Column("keep", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("job", "target", name=op.f("pk_purges")),
+        **MARIADB,
+    )

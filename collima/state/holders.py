@@ -1,0 +1,63 @@
+"""Who may see and act on what is held, as the last run of digests knew them; and who wants no digest."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from sqlalchemy import Connection, delete, exists, select, update
+
+from collima.core.quarantine import Holder
+from collima.state.clock import maybe
+from collima.state.keys import put
+from collima.state.tables import digests, holders
+
+
+def rows(ledger: int, known: Iterable[Holder], now: int) -> Iterator[Mapping[str, object]]:
+    for one in known:
+        yield {
+            "ledger": ledger,
+            "owner": one.owner,
+            "addresses": json.dumps(one.addresses),
+            "language": one.language,
+            "asked": one.asked,
+            "off": None,
+            "seen": now,
+        }
+
+
+def know(connection: Connection, some: Sequence[Mapping[str, object]]) -> None:
+    """Whether they want a digest stays as it is."""
+    put(connection, holders, some, changed=["addresses", "language", "asked", "seen"])
+
+
+def unknown(connection: Connection, ledger: int, now: int) -> None:
+    """Who was not found this time owns no address any more: it may be somebody else's by now."""
+    gone = holders.c.ledger == ledger, holders.c.seen != now, holders.c.addresses != "[]"
+    connection.execute(update(holders).where(*gone).values(addresses="[]", asked=False))
+
+
+def off(connection: Connection, ledger: int) -> frozenset[str]:
+    mine = holders.c.ledger == ledger, holders.c.off.is_not(None)
+    return frozenset(connection.scalars(select(holders.c.owner).where(*mine)))
+
+
+def holder(connection: Connection, ledger: int, owner: str) -> Holder | None:
+    """None, too, for somebody who was not found by the last run."""
+    mine = holders.c.ledger == ledger, holders.c.owner == owner, holders.c.addresses != "[]"
+    row = connection.execute(select(holders).where(*mine)).first()
+    return Holder(row.owner, tuple(json.loads(row.addresses)), row.language, row.asked, maybe(row.off)) if row else None
+
+
+def turn(connection: Connection, ledger: int, owner: str, since: int | None) -> None:
+    """`since`: from when on they want no digest; None: they want it. Who wants none already keeps the date."""
+    mine = holders.c.ledger == ledger, holders.c.owner == owner
+    if since is None:
+        connection.execute(update(holders).where(*mine).values(off=None))
+    else:
+        connection.execute(update(holders).where(*mine, holders.c.off.is_(None)).values(off=since))
+
+
+def forget(connection: Connection, ledger: int) -> None:
+    """People of whom nothing is left: not found any more, no digest on record, and no wish of theirs to respect."""
+    listed = exists().where(digests.c.ledger == ledger, digests.c.owner == holders.c.owner)
+    gone = holders.c.ledger == ledger, holders.c.addresses == "[]", holders.c.off.is_(None)
+    connection.execute(delete(holders).where(*gone, ~listed))
