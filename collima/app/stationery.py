@@ -1,9 +1,11 @@
 """`core.ledger.Stationery`: letters to people, from Jinja2 templates in their language.
 
-A template `expiry.it.txt.j2` is a mail's text; its first line is `Subject: …`, then an empty one. A site's own folder
-comes before ours, file by file.
+A template `expiry.it.txt.j2` is a mail's text; its first line is `Subject: …`, then an empty one. `digest.it.html.j2`,
+where there is one, is the same mail's HTML, in which every value is escaped. A site's own folder comes before ours,
+file by file.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +13,11 @@ from datetime import date, datetime
 from email import policy
 from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
+from email.policy import Policy
 from functools import cache
 from pathlib import Path
 
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
 
 from collima.core.errors import ConfigError
@@ -30,6 +33,16 @@ _MONTHS = {
 }
 
 
+class OneLine(str):
+    """A List-Unsubscribe field as it is: `email` would hide a URL that is longer than a line in encoded words."""
+
+    __slots__ = ()
+    name = "List-Unsubscribe"
+
+    def fold(self, *, policy: "Policy[EmailMessage]") -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
 @dataclass(frozen=True, slots=True)
 class Templates:
     """Letters of one sender. `language`: for whom no other is known."""
@@ -41,12 +54,9 @@ class Templates:
     def check(self, name: str, folder: Path | None) -> None:
         if folder and not folder.is_dir():
             raise ConfigError(f"templates: {folder} is no folder")
-        environment = _environment(folder)
         for language in _languages(name, folder):
-            try:
-                environment.get_template(_file(name, language))
-            except (TemplateError, OSError, UnicodeDecodeError) as err:
-                raise _broken(name, language, folder, err) from err
+            for file in _files(name, language, folder):
+                _compiles(file, folder)
 
     def write(
         self,
@@ -58,25 +68,33 @@ class Templates:
         message_id: str,
         now: datetime,
         folder: Path | None,
+        sender: str = "",
+        unsubscribe: str = "",
     ) -> EmailMessage:
         spoken = _chosen(language, self.language, _languages(name, folder))
-        try:
-            drawn = _environment(folder).get_template(_file(name, spoken)).render({"site": self.site, **values})
-        except Exception as err:  # whatever a site's template does
-            raise _broken(name, spoken, folder, err) from err
+        values = {"site": self.site, **values}
+        file, *html = _files(name, spoken, folder)
+        drawn = _drawn(file, folder, values)
         if not (head := _SUBJECT.match(drawn)):
-            told = ValueError("its first line is `Subject: …`, then an empty one, then the text")
-            raise _broken(name, spoken, folder, told)
+            raise _broken(file, folder, ValueError("its first line is `Subject: …`, then an empty one, then the text"))
         message = EmailMessage(policy=policy.SMTP)
-        message["From"] = Mailbox(addr_spec=self.sender)
+        message.set_content(drawn[head.end() :], cte="quoted-printable")
+        for other in html:
+            page = _drawn(other, folder, values)
+            message.add_alternative(page, subtype="html", cte="quoted-printable")
+            message.set_boundary(f"=_{hashlib.sha256((drawn + page).encode()).hexdigest()[:32]}")
+        # After the content: making alternatives moves the Content-* headers of the whole into its first part.
+        message["From"] = Mailbox(addr_spec=sender or self.sender)
         message["To"] = [Mailbox(addr_spec=to)]
         message["Subject"] = line(head[1], 160)
         message["Date"] = now
         message["Message-ID"] = f"<{message_id}@{self.site}>"
         message["Auto-Submitted"] = "auto-generated"
         message["X-Auto-Response-Suppress"] = "All"
-        message.set_content(drawn[head.end() :], cte="quoted-printable")
         message["Content-Language"] = spoken
+        if unsubscribe:  # RFC 2369; RFC 8058
+            message["List-Unsubscribe"] = OneLine(f"<{unsubscribe}>")
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         return message
 
 
@@ -93,21 +111,45 @@ def _languages(name: str, folder: Path | None) -> Sequence[str]:
     return sorted({file.removeprefix(f"{name}.").removesuffix(".txt.j2") for file in found})
 
 
-def _file(name: str, language: str) -> str:
-    return f"{name}.{language}.txt.j2"
+def _files(name: str, language: str, folder: Path | None) -> Sequence[str]:
+    """The text's template, and the HTML's if there is one."""
+    text, html = (f"{name}.{language}.{kind}.j2" for kind in ("txt", "html"))
+    return [text, html] if any(place and (place / html).exists() for place in (folder, OURS)) else [text]
+
+
+def _compiles(file: str, folder: Path | None) -> None:
+    """It, and those that it is made of. Raises ConfigError."""
+    environment = _environment(folder)
+    try:
+        environment.get_template(file)
+        assert environment.loader is not None
+        source, _, _ = environment.loader.get_source(environment, file)
+        others = [name for name in meta.find_referenced_templates(environment.parse(source)) if name]
+    except (TemplateError, OSError, UnicodeDecodeError) as err:
+        raise _broken(file, folder, err) from err
+    for other in others:
+        _compiles(other, folder)
+
+
+def _drawn(file: str, folder: Path | None, values: Mapping[str, object]) -> str:
+    """Raises ConfigError."""
+    try:
+        return _environment(folder).get_template(file).render(values)
+    except Exception as err:  # whatever a site's template does
+        raise _broken(file, folder, err) from err
 
 
 @cache
 def _environment(folder: Path | None) -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         loader=FileSystemLoader([folder, OURS] if folder else OURS),
-        autoescape=False,  # text, not HTML
+        autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["day"] = _day
+    environment.filters.update(day=_day, moment=_moment, bytes=_bytes)
     return environment
 
 
@@ -119,6 +161,21 @@ def _day(day: date, language: str) -> str:
     return f"{number} {months[day.month - 1]} {day.year}"
 
 
-def _broken(name: str, language: str, folder: Path | None, err: Exception) -> ConfigError:
-    where = f"{folder}: " if folder and (folder / _file(name, language)).exists() else ""
-    return ConfigError(f"templates: {where}{_file(name, language)}: {line(str(err) or type(err).__name__, 200)}")
+def _moment(moment: datetime, language: str) -> str:
+    """`24 nov 07:32`; `11-24 07:32` in languages whose months are not known."""
+    months = _MONTHS.get(language, "").split()
+    day = f"{moment.day} {months[moment.month - 1][:3]}" if months else f"{moment:%m-%d}"
+    return f"{day} {moment:%H:%M}"
+
+
+def _bytes(size: int, language: str) -> str:
+    """`12 KB`, `3,4 MB`."""
+    if size < 1_000_000:
+        return f"{max(1, round(size / 1000))} KB"
+    told = f"{size / 1_000_000:.1f}"
+    return f"{told.replace('.', ',') if language == 'it' else told} MB"
+
+
+def _broken(file: str, folder: Path | None, err: Exception) -> ConfigError:
+    where = f"{folder}: " if folder and (folder / file).exists() else ""
+    return ConfigError(f"templates: {where}{file}: {line(str(err) or type(err).__name__, 200)}")

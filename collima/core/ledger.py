@@ -68,6 +68,10 @@ class Ledger(Protocol):
 class Stationery(Protocol):
     """How mail to people is written: in their language, by templates that a site may replace."""
 
+    @property
+    def site(self) -> str:
+        """What stands after the @ of a Message-ID."""
+
     def check(self, name: str, folder: Path | None) -> None:
         """Whether every template of this name can be used. Raises ConfigError."""
 
@@ -81,6 +85,9 @@ class Stationery(Protocol):
         message_id: str,
         now: datetime,
         folder: Path | None,
+        sender: str = "",
+        unsubscribe: str = "",
     ) -> EmailMessage:
         """`language`: values of preferredLanguage (`it`, `en-GB, it;q=0.5`), "" for the site's own. `message_id`: what
-        stands before the @. `now` is aware, in the reader's zone. Raises ConfigError."""
+        stands before the @. `now` is aware, in the reader's zone. `sender`: an address, "" for that of reports.
+        `unsubscribe`: a URL where a POST alone ends such mail. Raises ConfigError."""

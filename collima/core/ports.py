@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading
@@ -209,6 +209,10 @@ class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the roof hands to a kind of job: `kind.bind(context) -> Job`."""
@@ -224,3 +228,4 @@ class Context:
     digests: "Digests | None" = None  # the same of a quarantine
     purges: "Purges | None" = None
     copies: "CopyBook | None" = None
+    clock: Clock = utc_now  # for reading: planning is told the time

@@ -1,0 +1,115 @@
+"""The words of one digest, written as it goes out: what was released, purged or delivered meanwhile is left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from email.message import EmailMessage
+
+from collima.core.ledger import Stationery
+from collima.core.options import Address
+from collima.core.quantities import Duration
+from collima.core.quarantine import Category, Digest, Digests, Item, Quarantine
+from jobs.quarantine_digest.options import Options
+from jobs.quarantine_digest.owners import plain
+from jobs.quarantine_digest.shown import shown
+from jobs.quarantine_digest.tokens import Links
+
+LETTER = "digest"  # the template
+A_MONTH = Duration(30, "day")
+"""How long the links to a person's own page live: who wants no digest, or wants it again, has an old one at hand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One message as the templates show it. Its texts are safe as text, not as HTML."""
+
+    author: str
+    sender: str  # of the envelope, where it is not the author's; ""
+    to: str  # which address of theirs, if they have several; ""
+    subject: str
+    at: datetime  # in the site's zone
+    size: int
+    category: Category
+    release: str  # links; ""
+    allow: str
+    block: str
+
+
+@dataclass(frozen=True, slots=True)
+class Composer:
+    """Writes the digests of one job. `links`: None, and they have none."""
+
+    options: Options
+    digests: Digests
+    stationery: Stationery
+    links: Links | None
+    zone: tzinfo
+    session: Quarantine
+
+    def compose(self, message_id: str, now: datetime) -> EmailMessage | None:
+        """None: nothing is left to tell. Raises SourceError, and ConfigError for a template that cannot be used."""
+        digest = self.digests.digest(message_id)
+        held = self._held(digest) if digest else []
+        return self._letter(digest, held, now) if digest and held else None
+
+    def _held(self, digest: Digest) -> Sequence[Item]:
+        """Least spammy first, viruses last. Nothing for who wants no digest any more, and nothing of an address that
+        has become another person's."""
+        holder = self.digests.holder(digest.owner)
+        if holder is None or holder.off:
+            return ()
+        mine = [
+            ref.id for ref in digest.items if not {ref.recipient, plain(ref.recipient)}.isdisjoint(holder.addresses)
+        ]
+        found = self.session.items(mine).values()
+        return sorted(found, key=lambda item: (item.category == "virus", item.score, item.at, item.id))
+
+    def _letter(self, digest: Digest, held: Sequence[Item], now: datetime) -> EmailMessage:
+        local = now.astimezone(self.zone)
+        links, until = self.links, A_MONTH.after(now)
+        off = links.off(digest.owner, until) if links else ""
+        values = {
+            "owner": digest.owner,
+            "today": local.date(),
+            "count": len(held),
+            "lines": [self._line(digest, item) for item in held[: self.options.most]],
+            "more": max(0, len(held) - self.options.most),
+            "days": max(1, self.options.keep.seconds // 86400),
+            "page": links.page(digest.owner, until) if links else "",
+            "off": off,
+            "older": digest.older,
+        }
+        return self.stationery.write(
+            LETTER,
+            values,
+            to=Address(digest.owner),
+            language=digest.language,
+            message_id=digest.message_id.strip("<>").rpartition("@")[0],
+            now=local,
+            folder=self.options.templates,
+            sender=self.options.from_,
+            unsubscribe=off,
+        )
+
+    def _line(self, digest: Digest, item: Item) -> Line:
+        author = item.author.strip()
+        return Line(
+            author=shown(author or item.sender, 100) or "<>",
+            sender=shown(item.sender, 100) if author and item.sender not in author.lower() else "",
+            to=shown(item.recipient, 100) if len(digest.addresses) > 1 or item.recipient != digest.owner else "",
+            subject=shown(item.subject, 150),
+            at=item.at.astimezone(self.zone),
+            size=item.size,
+            category=item.category,
+            **self._links(digest.owner, item),
+        )
+
+    def _links(self, owner: str, item: Item) -> Mapping[str, str]:
+        links, until = self.links, self.options.keep.after(item.at)
+        if not links:
+            return {"release": "", "allow": "", "block": ""}
+        return {
+            "release": links.item(owner, item.id, "release", until),
+            "allow": links.item(owner, item.id, "allow", until) if item.sender else "",
+            "block": links.item(owner, item.id, "block", until) if item.sender else "",
+        }

@@ -1,0 +1,39 @@
+"""What a run of digests tells the administrators beside what it sends. Counts, and nobody's address."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from collima.core.model import Finding, Level
+from collima.core.text import line
+
+DIGESTS = "digests"
+"""The one subject of this kind."""
+SENDERS = 5  # domains of which most was released
+
+_TOLD: tuple[tuple[Level, str, str], ...] = (
+    ("warning", "no-owner", "addresses with new messages belong to nobody in the directory"),
+    ("warning", "two-owners", "addresses with new messages belong to two people or more: nobody is told"),
+    ("warning", "no-own-address", "people of `who` have no address of their own: they get no digest"),
+    ("info", "not-asked", "people with new messages did not ask for a digest"),
+    ("info", "digest-off", "people with new messages want no digest"),
+    ("info", "beyond-most", "messages are only counted in their digests, which have more than `most`"),
+    ("warning", "requests-waiting", "requests to release an attachment or a virus wait for an administrator"),
+    ("info", "no-way-back", "digests cannot be taken back"),
+)
+
+
+def counted(counts: Mapping[str, int]) -> Iterator[Finding]:
+    for level, code, told in _TOLD:
+        if count := counts.get(code, 0):
+            yield Finding(level, DIGESTS, code, f"{count} {told}")
+
+
+def released(senders: Mapping[str, int], since: date) -> Iterator[Finding]:
+    """`senders`: how often mail of each was released since then. Their domains, for an address is somebody's."""
+    domains: Counter[str] = Counter()
+    for sender, count in senders.items():
+        domains[sender.rpartition("@")[2] or "<>"] += count
+    if domains:
+        most = ", ".join(f"{line(name, 80)} {count}" for name, count in domains.most_common(SENDERS))
+        yield Finding("info", DIGESTS, "most-released", f"most released since {since}: {most}")
