@@ -16,10 +16,10 @@ from collima.core.stopping import undisturbed
 from collima.core.text import line
 
 MOST = 16 * 1024 * 1024
-"""Bytes that one program may print."""
+"""Bytes that one program may print, unless its caller expects more."""
 
 
-def output(command: Sequence[str], limit: Duration, **environment: str) -> str:
+def output(command: Sequence[str], limit: Duration, *, most: int = MOST, **environment: str) -> str:
     """The standard output of a program that ends with 0 within `limit`. Raises SourceError.
 
     It gets nothing to read, no locale but C.UTF-8, and a session of its own: when it hangs, or when we are stopped, it
@@ -29,7 +29,7 @@ def output(command: Sequence[str], limit: Duration, **environment: str) -> str:
     deadline = time.monotonic() + limit.seconds
     try:
         with _running(command, environment, name) as process:
-            printed, said = _drained(process, deadline, name)
+            printed, said = _drained(process, deadline, name, most)
             code = process.wait(max(0.0, deadline - time.monotonic()))
     except (TimeoutError, subprocess.TimeoutExpired) as err:
         raise SourceError(f"{name} did not end within {limit}", transient=True) from err
@@ -73,7 +73,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         process.wait(5)
 
 
-def _drained(process: "subprocess.Popen[bytes]", deadline: float, name: str) -> tuple[bytes, bytes]:
+def _drained(process: "subprocess.Popen[bytes]", deadline: float, name: str, most: int) -> tuple[bytes, bytes]:
     """(standard output, standard error), both to their end. Raises TimeoutError, and SourceError for too much."""
     assert process.stdout
     assert process.stderr
@@ -89,7 +89,7 @@ def _drained(process: "subprocess.Popen[bytes]", deadline: float, name: str) -> 
                     printed[key.fd] += part
                 else:
                     open_.unregister(key.fd)
-                if len(printed[key.fd]) > MOST:
-                    raise SourceError(f"{name} printed more than {MOST // 1024 // 1024} MB")
+                if len(printed[key.fd]) > most:
+                    raise SourceError(f"{name} printed more than {most // 1024 // 1024} MB")
     out, err = printed.values()
     return bytes(out), bytes(err)

@@ -1,0 +1,65 @@
+"""A live mail store, by the mailbox: what is in it, what comes back into it, and what is too old: Protocols."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from collima.core.folders import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """One message that is to be in a mailbox again."""
+
+    guid: str
+    file: Path  # only read
+    name: str  # of the file in a Maildir, flags included
+    folder: Parts  # below the one that everything goes into
+    flags: str = ""  # letters of a Maildir: "FRS"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One message of a mailbox, read again as its owner's mail program reads it. Its texts come from a stranger."""
+
+    guid: str
+    folder: Parts
+    received: datetime  # aware
+    author: str  # the From header, decoded
+    subject: str  # decoded
+    size: int  # bytes
+    flags: str  # letters of a Maildir, of those that everybody knows
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """The ages of one mailbox's messages, as counts."""
+
+    mailbox: str
+    all: int
+    old: int
+    recent: int
+
+
+class Mailstore(Protocol):
+    """A live session on a mail store. Reading is complete or SourceError; changing raises Refused."""
+
+    def there(self, mailbox: str) -> Mapping[str, str]:
+        """By what each message in it is known -> its folder, as the store writes it. One may be known by two names:
+        that which it has now, and that which it came with. Raises SourceError for a mailbox that is not there."""
+
+    def put(self, mailbox: str, messages: Sequence[Returning], into: Parts) -> Mapping[str, str]:
+        """By guid, why a message is not there now; "" when it is. Whether it was there before is the caller's to look
+        at: who puts it twice has it twice. The files are not touched. Folders are made as needed."""
+
+    def read(self, mailbox: str, folder: Parts) -> Sequence[Found]:
+        """Everything in a folder and below it, by IMAP."""
+
+    # ---- by age
+    def aged(self, before: datetime, since: datetime) -> Sequence[Aged]:
+        """Every mailbox of the store. `old`: both came in and were saved before `before`; `recent`: saved since."""
+
+    def expunge(self, mailbox: str, before: datetime) -> None:
+        """Takes out what `aged` calls old. Twice does no harm. Raises Refused."""

@@ -1,0 +1,81 @@
+"""A Maildir of our own, from which `doveadm import` takes: the copy itself is never shown to Dovecot, which would write
+its indexes and locks into it."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from collima.core import folders
+from collima.core.errors import Refused
+from collima.core.folders import Parts
+from collima.core.mailstore import Returning
+
+PREFIX = "collima-restore-"
+KNOWN = frozenset("PRSDF")
+"""Flags that come back. `T` does not, or the next mail program would expunge what was just put back; nor do letters
+that only the folder's own `dovecot-keywords` gives a meaning."""
+_A_DAY = 86_400  # seconds
+
+
+@contextmanager
+def staged(messages: Sequence[Returning], into: Parts, owner: tuple[int, int], place: Path | None) -> Iterator[Path]:
+    """A Maildir with copies of these messages below its folder `into`, which the owner may read and write.
+
+    Copies, not links: a link would be one file with the copy, whose owner and times are not ours to change.
+    Raises Refused.
+    """
+    place = place or Path(tempfile.gettempdir())
+    try:
+        _sweep(place)
+        root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+    except OSError as err:
+        raise Refused(f"{place}: {err.strerror}: messages cannot wait for doveadm there") from err
+    try:
+        for message in messages:
+            _copy(message, root, into)
+        _give(root, owner)
+        yield root
+    except OSError as err:
+        raise Refused(f"{place}: {err.strerror}", transient=True) from err
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _copy(message: Returning, root: Path, into: Parts) -> None:
+    folder = root / folders.to_disk((*into, *message.folder))
+    for part in ("tmp", "new", "cur"):
+        for there in (root / part, folder / part):
+            there.mkdir(parents=True, exist_ok=True)
+    base = message.name.partition(":2,")[0]
+    flags = "".join(sorted(KNOWN.intersection(message.flags)))
+    shutil.copyfile(message.file, copy := folder / "cur" / f"{base}:2,{flags}")
+    times = message.file.stat()
+    os.utime(copy, ns=(times.st_mtime_ns, times.st_mtime_ns))  # when it was received
+
+
+def _give(root: Path, owner: tuple[int, int]) -> None:
+    """Nobody but the owner of the mail, and we, may read it."""
+    uid, gid = owner
+    alone = uid == os.geteuid()
+    for path in (root, *root.rglob("*")):
+        try:
+            os.chown(path, uid if os.geteuid() == 0 else -1, -1 if alone else gid)
+        except PermissionError as err:
+            raise Refused(
+                f"{root.parent}: what waits there for doveadm cannot be given to the group {gid}, whose the mail is: "
+                "put the user of Collima into it"
+            ) from err
+        path.chmod((0o2770 if path.is_dir() else 0o660) & ~(0o70 if alone else 0))
+
+
+def _sweep(place: Path) -> None:
+    """What a run that was killed has left."""
+    for left in place.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            about = left.lstat()
+            if about.st_mtime < time.time() - _A_DAY:
+                shutil.rmtree(left, ignore_errors=True)
