@@ -24,6 +24,7 @@ CONNECTORS = {
 }
 JOBS = {
     "account-expiry": "jobs.account_expiry:AccountExpiry",
+    "copy-verify": "jobs.copy_verify:CopyVerify",
     "roster-sync": "jobs.roster_sync:RosterSync",
     "snapshot-check": "jobs.snapshot_check:SnapshotCheck",
 }
@@ -37,7 +38,6 @@ CONNECTORS_TO_COME = frozenset(
 JOBS_TO_COME = frozenset(
     {
         "archive-retention",
-        "copy-verify",
         "mailbox-copy",
         "quarantine-digest",
         "quarantine-purge",

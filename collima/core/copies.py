@@ -45,6 +45,16 @@ class Copies(Protocol):
         """A file to read: in the copy itself where that is mounted here, else fetched, and gone after the block."""
 
 
+class Originals(Copies, Protocol):
+    """The same, where the source can be looked at, too."""
+
+    def original(self, mailbox: str, message: Message) -> Path | None:
+        """The message of this guid at the source as it is now, wherever in its mailbox it was moved to, to be read.
+
+        None: it is gone, or the source is not mounted here.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Past:
     """One earlier run of a copy."""

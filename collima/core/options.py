@@ -13,6 +13,9 @@ from collima.core.quantities import Amount, Duration
 Address = NewType("Address", str)
 """A mail address, lower-cased, ASCII, one `@`, without white space or characters that need quoting."""
 
+Side = NewType("Side", str)
+"""A folder: an absolute path of this machine, or `HOST:/path` of another one."""
+
 _LOCAL = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ADDRESS = re.compile(rf"{_LOCAL}(?:\.{_LOCAL})*@{_LABEL}(?:\.{_LABEL})+", re.ASCII)

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from collima.app.config.schema import model, schema
 from collima.app.config.types import PARSERS
 from collima.app.config.yaml import Broken, read
-from collima.core.options import Address, Person, Secret
+from collima.core.options import Address, Person, Secret, Side
 from collima.core.quantities import Amount, Duration
 from collima.directory import filters
 from tests.app.config_samples import ForEach, People, Stanza, Sync
@@ -38,6 +38,9 @@ def read_as(tp: Any, value: object) -> Any:
         (bool, True, True),
         (Path, "secrets/x", Path("/etc/collima/secrets/x")),
         (Path, "/x", Path("/x")),
+        (Side, "var/mail", "/etc/collima/var/mail"),
+        (Side, "mail1.example.org:/srv/mail", "mail1.example.org:/srv/mail"),
+        (Side, "/srv/mail:old", "/srv/mail:old"),
         (Duration, "26 hours", Duration(26, "hour")),
         (Amount, "0.5%", Amount(50, percent=True)),
         (Amount, 25, Amount(25, percent=False)),

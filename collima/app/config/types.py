@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from collima.app.config.faults import did_you_mean, nearest
 from collima.app.config.state_url import StateUrl, state_url
 from collima.app.when import When, when
-from collima.core.options import Address, Secret, address
+from collima.core.options import Address, Secret, Side, address
 from collima.core.quantities import Amount, Duration, amount, duration
 from collima.directory import filters
 
@@ -120,6 +120,12 @@ def _path(value: object, base: Path) -> Path:
     return base / text
 
 
+def _side(value: object, base: Path) -> str:
+    """A path here as every other one; what begins with `HOST:` is another machine's."""
+    text = _text(value)
+    return text if ":" in text.partition("/")[0] else str(_path(text, base))
+
+
 def _amount(value: object, _base: Path) -> Amount:
     if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
         return amount(value)
@@ -198,6 +204,7 @@ PARSERS: dict[Any, Scalar] = {
     Version: Scalar(_version, "1"),
     bool: Scalar(_truth, "true or false"),
     Path: Scalar(_path, "path"),
+    Side: Scalar(_side, "path or HOST:/path"),
     Duration: Scalar(_duration, "duration"),
     Lasting: Scalar(_at_least(Duration(1, "second")), "duration"),
     Kept: Scalar(_at_least(Duration(1, "day")), "duration"),
