@@ -56,8 +56,13 @@ def task(config: Config, name: str, journal: SqlJournal) -> Task[Any, Any]:
 
 def bound(config: Config, name: str, journal: SqlJournal) -> Any:
     """The job itself. Raises ConfigError, but not for its calendar."""
+    return config.job(name).options.bind(context(config, name, journal))
+
+
+def context(config: Config, name: str, journal: SqlJournal) -> Context:
+    """What a job is given. Raises ConfigError."""
     job = config.job(name)
-    context = Context(
+    return Context(
         name=name,
         timezone=config.timezone,
         guard=job.guard,
@@ -70,7 +75,6 @@ def bound(config: Config, name: str, journal: SqlJournal) -> Any:
         purges=journal.purges(name, job.target),
         copies=journal.copies(name, job.target),
     )
-    return job.options.bind(context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal, cast
 
 from collima.core.errors import ConfigError, Refused
@@ -22,6 +22,7 @@ SLOW = timedelta(minutes=5)
 """A deed under way for longer than that was cut short, and nobody knows how far it came."""
 
 Why = Literal["gone", "own", "nobody", "odd", "many"]
+Fate = Literal["held", "asks", "again", "under-way", "released", "waiting", "refused", "lost", "gone"]
 
 
 class Declined(Refused):
@@ -45,6 +46,26 @@ class Standing:
     sender: str
     item: Item | None  # as it is held now
     done: Mapping[Deed, Action]  # the newest of each deed
+    said: Rule | None = None  # of this sender to this recipient, as it is now
+
+    def fate(self, now: datetime) -> Fate:
+        """What became of it, or may. asks: an administrator decides. again: it did not work, and may be tried again.
+        lost: it was refused for good. gone: it is not held any more, and was not released by them.
+        """
+        release, request = self.done.get("release"), self.done.get("request")
+        if release and (release.state == "done" or (release.state == "doing" and self.item is None)):
+            return "released"
+        if request and request.state in ("waiting", "refused"):
+            return "waiting" if request.state == "waiting" else "refused"
+        if self.item is None:
+            return "gone"
+        if release and release.state == "doing" and release.at > now - SLOW:
+            return "under-way"
+        if release and release.state == "refused":
+            return "lost"
+        if self.item.category in ASKING or (release and release.state == "doing"):
+            return "asks"
+        return "again" if release and release.state == "failed" else "held"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +120,20 @@ class Actions:
     def standing(self, holder: Holder, item: ItemId) -> Standing:
         """Raises Declined (gone) for one that is not theirs, is not held any more, and that they did nothing about."""
         with self.quarantine() as quarantine:
-            return self._standing(quarantine, holder, item)
+            found = self._standing(quarantine, holder, item)
+            said = quarantine.rules([found.recipient]).get((found.recipient, found.sender))
+        return replace(found, said=said)
+
+    def barred(self, holder: Holder, sender: str) -> Why | None:
+        """Why this sender is neither allowed nor blocked by them."""
+        if not sender:
+            return "nobody"
+        try:
+            _, _, domain = address(sender).partition("@")
+        except ValueError:
+            return "odd"
+        own = {own.partition("@")[2] for own in holder.addresses} | set(self.options.own_domains)
+        return "own" if any(domain == one or domain.endswith(f".{one}") for one in own) else None
 
     def _standing(self, quarantine: Quarantine, holder: Holder, id: ItemId) -> Standing:
         item = quarantine.items([id]).get(id)
@@ -148,7 +182,8 @@ class Actions:
         """Allows or blocks exactly this item's sender, for exactly its recipient. Raises Declined, Refused."""
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
-            self._may_rule(holder, found.sender)
+            if why := self.barred(holder, found.sender):
+                raise Declined(why)
             made = Action(
                 id=0,
                 deed=rule,
@@ -194,17 +229,6 @@ class Actions:
             same = action.deed in ("allow", "block") and (action.recipient, action.sender) == (recipient, sender)
             if same and action.state in ("done", "doing"):
                 self.digests.acted(action.id, "undone")
-
-    def _may_rule(self, holder: Holder, sender: str) -> None:
-        if not sender:
-            raise Declined("nobody")
-        try:
-            _, _, domain = address(sender).partition("@")
-        except ValueError as err:
-            raise Declined("odd") from err
-        own = {own.partition("@")[2] for own in holder.addresses} | set(self.options.own_domains)
-        if any(domain == one or domain.endswith(f".{one}") for one in own):
-            raise Declined("own")
 
     def _action(self, deed: Deed, owner: str, item: Item) -> Action:
         return Action(0, deed, owner, item.recipient, item.id, item.sender, item.category, "doing", self.clock())
