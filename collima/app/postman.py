@@ -1,19 +1,22 @@
 """Takes mail from the outbox to the relays, in batches, each mail once.
 
 What one mail is refused for is that mail's: it is put off, or fails. What a relay is unreachable for (no connection, no
-login, no connector of that name) is the relay's: all its mail waits, and one of it knocks again after a while.
+login, no connector of that name) is the relay's: all its mail waits, and one of it knocks again after a while. What a
+job cannot write now waits with the rest of that job's mail, and other mail goes.
 """
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email import message_from_string, policy
+from email.message import EmailMessage
 
 from collima.app import wiring
 from collima.app.config import Config
+from collima.app.writers import Orphaned, Writers
 from collima.core.errors import CollimaError, ConfigError, StateError, Undelivered
 from collima.core.ports import Clock
 from collima.core.targets import Mail
@@ -29,9 +32,12 @@ TURN = timedelta(minutes=1)  # so long one connector is served before the next o
 ROWS = 10  # that are looked up at once: what is more urgent and was added meanwhile waits for no more
 KNOCKS = 48  # times that it was tried in vain, too, before it is too late: a clock set days ahead is no proof
 STUBBORN = 5  # mails refused in a row, and not for their addresses: then it is the relay
+MARKED = timedelta(minutes=1)  # so long several mails are `sending` at once: far less than another one's patience
 STEP = 0.5  # seconds of sleep between two looks at `stop`
 SOON = 30.0  # seconds that `drain` waits for the next mail
 STORING = 5.0  # seconds between two tries to store that a mail was sent
+
+Written = Callable[[], EmailMessage]
 
 
 def never() -> bool:
@@ -94,6 +100,10 @@ class _Turn:
     sleep: Callable[[float], None]
     bulk: bool
     refused: int = 0  # mails in a row
+    faults: int = 0  # mails in a row that could not be written
+    waiting: set[str] = field(default_factory=set)  # jobs that cannot write now
+    marked: dict[int, Planned] = field(default_factory=dict)  # `sending`, and not handed over yet
+    since: datetime | None = None  # they are so
 
     def take(self) -> datetime | None:
         """Returns when to come again; None: nothing waits here."""
@@ -111,8 +121,13 @@ class _Turn:
 
     def _serve(self, relay: Relay) -> datetime | None:
         try:
-            with wiring.connector(self.config, self.via) as session:
-                return self._all(session, relay)
+            with wiring.connector(self.config, self.via) as session, Writers(self.config, self.journal) as writers:
+                try:
+                    return self._all(session, writers, relay)
+                finally:
+                    if self.marked:
+                        with suppress(StateError):  # else they are in doubt, and sent again all the same
+                            self.journal.outbox.back(tuple(self.marked.values()))
         except (ConfigError, Undelivered) as err:
             return self._shut(relay, err)
         except CollimaError:
@@ -121,16 +136,23 @@ class _Turn:
             log.exception("mail through %s", self.via)
             return self._shut(relay, CollimaError(_fault(err)))
 
-    def _all(self, session: Mail, relay: Relay) -> datetime | None:
+    def _all(self, session: Mail, writers: Writers, relay: Relay) -> datetime | None:
         """Raises Undelivered and ConfigError when the relay cannot be used at all."""
         spacing, over = timedelta(seconds=session.spacing), self.clock() + TURN
         free = relay.next  # when the rate lets the next one go
         while rows := self.journal.outbox.due(self.via, ROWS, bulk=self.bulk):
-            for row in rows:
+            self.waiting.clear()
+            for at, row in enumerate(rows):
+                if row.unwritten and row.job in self.waiting:
+                    continue
                 free, over = min(free, self.clock() + spacing), min(over, self.clock() + TURN)
                 if free > over or not self._wait(free, spacing):
                     return free
-                if self._send(session, row):
+                then = () if spacing else rows[at + 1 :]
+                message = self._written(writers, row, then)
+                if message is None:
+                    continue
+                if self._send(session, row, message, then):
                     free = self.clock() + spacing
                 if relay.since:
                     log.warning("mail goes through %s again", self.via)
@@ -140,20 +162,78 @@ class _Turn:
                 return self.clock()
         return self.journal.outbox.next(self.via)
 
-    def _send(self, session: Mail, row: Planned) -> bool:
+    def _written(self, writers: Writers, row: Planned, then: Sequence[Planned]) -> Written | None:
+        """What gives the mail; None: it is not to be sent now, which is stored."""
+        outbox = self.journal.outbox
+        if not row.unwritten:
+            return lambda: message_from_string(outbox.message(row), policy=policy.SMTP)
+        try:
+            message = writers.write(row, then)
+        except StateError:
+            raise
+        except Orphaned as err:
+            self.waiting.add(row.job)
+            log.error("mail of %s failed, %d in all: %s", row.job, outbox.orphaned(self.via, row.job, str(err)), err)  # noqa: TRY400 - nobody needs to see where
+            return None
+        except CollimaError as err:
+            self._shelve(row, err)
+            return None
+        except Exception as err:  # a fault of this program: other mail goes all the same
+            log.exception("mail %d of %s", row.id, row.job)
+            self.faults += 1
+            if self.faults >= STUBBORN:
+                self._shelve(row, CollimaError(_fault(err)))
+            else:
+                until = self.clock() + back_off(row.attempts + 1)
+                outbox.put_off(row, until, _fault(err), left=row.to, again=row.again)
+                self.marked.pop(row.id, None)
+            return None
+        self.faults = 0
+        if message is None:
+            log.info("mail %d of %s: nothing is left to tell", row.id, row.job)
+            self._stored(lambda: outbox.dropped(row))
+            self.marked.pop(row.id, None)
+            return None
+        written = message
+        return lambda: written
+
+    def _shelve(self, row: Planned, err: CollimaError) -> None:
+        """The whole job's mail waits. What has waited for too long fails with it."""
+        now, outbox = self.clock(), self.journal.outbox
+        until = now + back_off(row.attempts + 1)
+        log.warning("mail of %s through %s waits until %s: %s", row.job, self.via, f"{until:%H:%M:%S} UTC", err)
+        self.waiting.add(row.job)
+        outbox.shelve(self.via, row.job, now, until, str(err))
+        if given_up := outbox.orphaned(self.via, row.job, str(err), before=now - PATIENCE, tries=KNOCKS):
+            log.error("%d mails of %s could not be written for %d days", given_up, row.job, PATIENCE.days)
+
+    def _mark(self, row: Planned, then: Sequence[Planned], spacing: float) -> None:
+        """The mail is `sending`; those after it, too, if of none of them a repeat is one that could be spared."""
+        now = self.clock()
+        if row.id in self.marked and self.since is not None and now - self.since < MARKED:
+            return
+        along = [one for one in then if one.again == "always" and one.job not in self.waiting]
+        if row.again != "always" or spacing:
+            along = []
+        if not self.journal.relays.handing_over(row, spacing, along):
+            raise StateError(f"another process sends through {self.via} now", transient=True)
+        self.marked.update((one.id, one) for one in along)
+        self.since = now
+
+    def _send(self, session: Mail, row: Planned, written: Written, then: Sequence[Planned]) -> bool:
         """Returns whether the relay has it. Raises Undelivered and ConfigError when that cannot be used at all."""
         outbox = self.journal.outbox
         handed = False
 
         def handing_over() -> None:
             nonlocal handed
-            if not self.journal.relays.handing_over(row, session.spacing):
-                raise StateError(f"another process sends through {self.via} now", transient=True)
+            self._mark(row, then, session.spacing)
+            self.marked.pop(row.id, None)
             handed = True
 
         try:
             try:
-                session.send(message_from_string(outbox.message(row), policy=policy.SMTP), row.to, handing_over)
+                session.send(written(), row.to, handing_over)
             except CollimaError:
                 raise
             except Exception as err:  # a fault of this program: other mail goes all the same
@@ -166,6 +246,7 @@ class _Turn:
                     self._stored(lambda: outbox.put_off(row, self.clock(), why, left=left, again=row.again))
                 raise
             self._stored(self._refused(row, err))
+            self.marked.pop(row.id, None)
             self.refused += not err.addressee
             if self.refused >= STUBBORN:
                 raise
@@ -180,10 +261,10 @@ class _Turn:
         outbox, now = self.journal.outbox, self.clock()
         left = err.left or row.to
         late = now - row.created > PATIENCE and row.attempts + 1 >= KNOCKS
-        once_more = err.doubt and row.again != "never"
+        once_more = err.doubt and (row.again == "once" or (row.again == "always" and not late))
         again = "never" if once_more and row.again == "once" else row.again
         last = not once_more and (err.doubt or late or not err.transient)
-        until = now + (BACK_OFF[0] if once_more else back_off(row.attempts + 1))
+        until = now + (BACK_OFF[0] if once_more and again == "never" else back_off(row.attempts + 1))
         does = "is not sent again" if last else f"is sent again after {until:%H:%M:%S} UTC"
         log.warning("mail %d%s: %s: it %s", row.id, f" of {row.job}" if row.job else "", err, does)
         if last:

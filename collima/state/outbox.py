@@ -243,11 +243,11 @@ class Outbox:
         with self.database.write() as connection:
             connection.execute(update(outbox).where(*mine).values(state="planned"))
 
-    def shelve(self, via: str, job: str, until: datetime, error: str) -> None:
-        """What this job is to write, and cannot write now, is tried again then."""
+    def shelve(self, via: str, job: str, now: datetime, until: datetime, error: str) -> None:
+        """What this job is to write by now, and cannot write, is tried again then."""
         values = {"not_before": micros(until), "attempts": outbox.c.attempts + 1, "error": short(error)}
         with self.database.write() as connection:
-            due = outbox.c.not_before < values["not_before"]
+            due = outbox.c.not_before <= micros(now)
             connection.execute(update(outbox).where(*_unwritten(via, job), due).values(state="planned", **values))
 
     def expire(self, via: str, before: datetime, error: str) -> int:

@@ -4,6 +4,7 @@ One sender at a time over all processes of all machines: a rate is the relay's, 
 outlasts its sender, so that the pace goes on across batches and the next one does not knock on a door just found shut.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import insert, select, update
 
 from collima.state import locks
 from collima.state import outbox as _outbox
+from collima.state.backlog import TO_GO
 from collima.state.clock import maybe, micros, moment
 from collima.state.database import Database
 from collima.state.faults import raced
@@ -45,16 +47,21 @@ class Relays:
         with self.database.write() as connection:
             connection.execute(update(relays).where(self._mine(via)).values(host="", lease=0))
 
-    def handing_over(self, row: Planned, spacing: float) -> bool:
-        """The mail is being sent from now on, and the next one may go so many seconds later. False: it is not ours."""
+    def handing_over(self, row: Planned, spacing: float, along: Sequence[Planned] = ()) -> bool:
+        """The mail is being sent from now on, and the next one may go so many seconds later. False: it is not ours.
+
+        `along`: those that follow at once, of mail that is always sent again: whether they were handed over or not.
+        """
         now = micros(self.database.now())
         paced = {"lease": _until(now), "next": now + round(spacing * 1_000_000)}
         with self.database.write() as connection:
             held = connection.execute(update(relays).where(self._mine(row.via)).values(**paced)).rowcount
             if not held:
                 return False
-            mine = outbox.c.id == row.id, outbox.c.state == "planned"
-            return connection.execute(update(outbox).where(*mine).values(state="sending")).rowcount == 1
+            ids = [row.id, *(one.id for one in along)]
+            mine = outbox.c.id.in_(ids), (outbox.c.state == "planned") | (outbox.c.again == "always")
+            going = update(outbox).where(*mine, outbox.c.state.in_(TO_GO)).values(state="sending")
+            return connection.execute(going).rowcount == len(ids)
 
     def works(self, via: str) -> None:
         """The relay speaks again."""
