@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from collima.core.errors import ConfigError
+from collima.core.options import Side
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.rate import Rate
 
@@ -25,8 +26,8 @@ class Rsync:
 
     offers: ClassVar[frozenset[str]] = frozenset({"store", "copies"})
 
-    from_: Annotated[str, "the mail store: `/srv/mail`, or `USER@HOST:/srv/mail`"]
-    to: Annotated[str, "the folder of the copies: `/backup/mail`, or `USER@HOST:/backup/mail`"]
+    from_: Annotated[Side, "the mail store: `/srv/mail`, or `USER@HOST:/srv/mail`"]
+    to: Annotated[Side, "the folder of the copies: `/backup/mail`, or `USER@HOST:/backup/mail`"]
     sentinel: Annotated[str, "a file in the mail store: without it the store is not mounted, and nothing is copied"]
     mailboxes: Annotated[str, "what makes a mailbox: a path below the store with a star for its name"] = "*/Maildir"
     bandwidth: Annotated[Rate | None, "at most so much a second, like 50 MB/s"] = None

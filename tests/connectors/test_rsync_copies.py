@@ -7,6 +7,7 @@ import pytest
 
 from collima.core.copies import Message, Originals
 from collima.core.errors import ConfigError, SourceError
+from collima.core.options import Side
 from connectors.rsync import Rsync
 from connectors.rsync.pattern import Pattern
 from tests.servers import require
@@ -29,10 +30,12 @@ def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Rsync:
     to = str(tmp_path / "copies")
     (tmp_path / "copies").mkdir()
     if request.param == "here":
-        return Rsync(from_=str(tmp_path / "mail"), to=to, sentinel=".mailstore")
+        return Rsync(from_=Side(str(tmp_path / "mail")), to=Side(to), sentinel=".mailstore")
     sshd: Sshd = request.getfixturevalue("ssh_server")
     sshd.shell()
-    return Rsync(from_=str(tmp_path / "mail"), to=f"{sshd.host}:{to}", sentinel=".mailstore", ssh=sshd.command)
+    return Rsync(
+        from_=Side(str(tmp_path / "mail")), to=Side(f"{sshd.host}:{to}"), sentinel=".mailstore", ssh=sshd.command
+    )
 
 
 def test_a_copy_is_found_by_generation_mailbox_and_message(store: MailStore, connector: Rsync, tmp_path: Path) -> None:
@@ -71,11 +74,13 @@ def test_what_a_copy_does_not_have_is_an_error(store: MailStore, connector: Rsyn
 
 
 def test_a_mirror_is_one_generation_and_an_unfinished_copy_is_none(store: MailStore, tmp_path: Path) -> None:
-    with Rsync(from_=str(tmp_path / "x"), to=str(store.root), sentinel=".mailstore").open() as session:
+    with Rsync(from_=Side(str(tmp_path / "x")), to=Side(str(store.root)), sentinel=".mailstore").open() as session:
         assert [generation.name for generation in session.generations()] == ["mirror"]
         assert len(session.mailboxes("mirror")) == 3
     (tmp_path / "new/.incoming").mkdir(parents=True)
-    with Rsync(from_=str(tmp_path / "x"), to=str(tmp_path / "new"), sentinel=".mailstore").open() as session:
+    with Rsync(
+        from_=Side(str(tmp_path / "x")), to=Side(str(tmp_path / "new")), sentinel=".mailstore"
+    ).open() as session:
         assert session.generations() == []
 
 
@@ -85,7 +90,7 @@ def test_the_original_of_a_message_is_found_after_its_flags_and_folder_changed(
     path = store.deliver(store.users[0], "", flags="-")
     (tmp_path / "copies").mkdir()
     message = Message("", path.name, path.name, "", "new")
-    connector = Rsync(from_=str(store.root), to=str(tmp_path / "copies"), sentinel=".mailstore")
+    connector = Rsync(from_=Side(str(store.root)), to=Side(str(tmp_path / "copies")), sentinel=".mailstore")
     with connector.open() as session:
         assert session.original(store.users[0], message) == path
         moved = path.rename(store.root / store.users[0] / "Maildir/.Trash/cur" / f"{path.name}:2,ST")
@@ -113,4 +118,4 @@ def test_sides_that_cannot_be_meant_are_refused() -> None:
         ("-oProxyCommand=x:/srv", "/backup", "from"),
     ):
         with pytest.raises(ConfigError, match=why):
-            Rsync(from_=from_, to=to, sentinel=".mailstore")
+            Rsync(from_=Side(from_), to=Side(to), sentinel=".mailstore")
