@@ -1,6 +1,7 @@
 """The mails of an invented morning, and pictures of them: `python examples/mails.py FOLDER` (needs chromium).
 
-Makes the pictures of docs/reports.md: the digest and a hold, as wide as a phone and on a desktop, by day and by night.
+Makes the pictures of docs/reports.md and docs/quarantine.md: the daily digest, a hold, and what a person gets of a
+quarantine; as wide as a phone and on a desktop, by day and by night.
 """
 
 import re
@@ -18,8 +19,13 @@ from zoneinfo import ZoneInfo
 from collima.app.paste import Commands
 from collima.app.report import Letterhead, compose
 from collima.app.report.digest import Day, Job, Waiting, digest
+from collima.app.stationery import Templates
 from collima.core.model import Cell, Finding, Mood
+from collima.core.options import Address
+from collima.core.quarantine import Category
 from collima.core.result import Result, SourceResult, SubjectResult
+from jobs.quarantine_digest.compose import LETTER, Line
+from jobs.quarantine_digest.shown import shown
 
 ROME = ZoneInfo("Europe/Rome")
 NOW = datetime(2026, 11, 24, 7, 30, tzinfo=ROME)
@@ -131,10 +137,54 @@ def hold() -> Result:
     )
 
 
+HELD: list[tuple[str, str, str, int, Category]] = [  # author, sender, subject, size, category
+    ("Rivista di Botanica <redazione@rivista.example>", "", "Call for papers: licheni urbani, proroga", 18_000, "spam"),
+    ("Ufficio viaggi", "noreply@voli.example", "La tua prenotazione 7XK2 è confermata", 64_000, "spam"),
+    ("Segreteria convegno <info@convegno.example>", "", "Programma definitivo", 2_400_000, "banned"),
+    ("Premi <x@estrazione.example>", "", "HAI VINTO!!! http://premi.example/ritira <b>ora</b>", 9_000, "spam"),
+    ("PayPaI <service@conti.example>", "bounce-77@invio.example", "Verifica il tuo cont\u202eo", 12_000, "spam"),
+    ("", "fatture@ditta.example", "Fattura scaduta", 88_000, "virus"),
+]
+
+
+def quarantine() -> EmailMessage:
+    """What a person with two addresses gets."""
+    lines = [
+        Line(
+            author=shown(author or sender, 100),
+            sender=shown(sender if author else "", 100),
+            to=shown("a.rossi@unimore.it" if number % 2 else "anna.rossi@unimore.it", 100),
+            subject=shown(subject, 150),
+            at=NOW - timedelta(hours=3 * number + 2, minutes=7 * number),
+            size=size,
+            category=category,
+            release="https://posta.unimore.it/quarantena/release",
+            allow="https://posta.unimore.it/quarantena/allow",
+            block="https://posta.unimore.it/quarantena/block",
+        )
+        for number, (author, sender, subject, size, category) in enumerate(HELD)
+    ]
+    values = {
+        "owner": "anna.rossi@unimore.it",
+        "today": NOW.date(),
+        "count": 8,
+        "lines": lines,
+        "more": 2,
+        "days": 5,
+        "page": "https://posta.unimore.it/quarantena/page",
+        "off": "https://posta.unimore.it/quarantena/off",
+        "older": False,
+    }
+    return Templates("collima@unimore.it", "unimore.it", "it").write(
+        LETTER, values, to=Address("anna.rossi@unimore.it"), language="it", message_id="x", now=NOW, folder=None
+    )
+
+
 def pages() -> Iterator[tuple[str, str]]:
     """(name, HTML) of each mail."""
     yield "digest", html(digest(morning(), NOW, HEAD, NOW))
     yield "held", html(compose(hold(), HEAD, NOW))
+    yield "quarantine", html(quarantine())
 
 
 def html(mail: EmailMessage) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 CONNECTORS = {
     "accounts-file": "connectors.accounts_file:AccountsFile",
     "btrfs": "connectors.btrfs:Btrfs",
+    "dovecot": "connectors.dovecot:Dovecot",
     "google": "connectors.google:Google",
     "ldap": "connectors.ldap:Ldap",
     "ldif": "connectors.ldif:Ldif",
@@ -25,6 +26,8 @@ CONNECTORS = {
 JOBS = {
     "account-expiry": "jobs.account_expiry:AccountExpiry",
     "copy-verify": "jobs.copy_verify:CopyVerify",
+    "quarantine-digest": "jobs.quarantine_digest:QuarantineDigest",
+    "restore": "jobs.restore:Restore",
     "roster-sync": "jobs.roster_sync:RosterSync",
     "snapshot-check": "jobs.snapshot_check:SnapshotCheck",
 }
@@ -39,9 +42,7 @@ JOBS_TO_COME = frozenset(
     {
         "archive-retention",
         "mailbox-copy",
-        "quarantine-digest",
         "quarantine-purge",
-        "restore",
     }
 )
 """Kinds that a schedules.yaml may name already: `check` notes them, a run refuses them."""

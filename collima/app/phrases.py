@@ -132,6 +132,17 @@ _FORMS = (  # the more exact first
     N_("%(count)s accounts end within 30 days, %(more)s within 90, %(most)s within 365"),
     N_("the accounts that have ended hold %(space)s GB: deleting them frees it"),
     N_("%(count)s of %(size)s changes are not there when read again: does another program write here?"),
+    N_("%(count)s of %(size)s would get a digest (%(share)s, limit %(limit)s)"),
+    N_("from before the first digest"),
+    N_("%(count)s addresses with new messages belong to nobody in the directory"),
+    N_("%(count)s addresses with new messages belong to two people or more: nobody is told"),
+    N_("%(count)s people of `who` have no address of their own: they get no digest"),
+    N_("%(count)s people with new messages did not ask for a digest"),
+    N_("%(count)s people with new messages want no digest"),
+    N_("%(count)s messages are only counted in their digests, which have more than `most`"),
+    N_("%(count)s requests to release an attachment or a virus wait for an administrator"),
+    N_("%(count)s digests cannot be taken back"),
+    N_("most released since %(day)s: %(names)s"),
 )
 _NUMBERS = {"count", "size", "usual", "runs"}
 

@@ -139,6 +139,7 @@ _GOING = {
     "suspend": "be suspended",
     "archive": "be archived",
     "delete": "be deleted",
+    "send": "get a digest",
 }
 
 

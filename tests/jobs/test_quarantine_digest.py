@@ -1,0 +1,446 @@
+"""One mail each morning with what was held, and never twice: by the ledger, not by the time."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from collima.core.errors import ConfigError
+from collima.core.model import Key
+from collima.core.options import Secret
+from collima.core.quantities import Duration
+from collima.core.quarantine import Action
+from collima.state.digests import OWNERS
+from collima.state.keys import batches
+from jobs.quarantine_digest.options import Actions
+from tests.contracts.memory_accounts import Killed
+from tests.jobs.held import NAME, TARGET, URL, Held, digests, part, person
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Held:
+    found = Held(tmp_path)
+    found.people(person("anna", "a.rossi@unimore.it"), person("bruno"), person("carla", asks=False))
+    return found
+
+
+def asked(result: object) -> tuple[str, ...]:
+    return tuple(digests(result).planned["send"])  # type: ignore[arg-type]
+
+
+# ---- what is new
+
+
+def test_one_mail_tells_of_all_the_addresses_of_a_person(held: Held) -> None:
+    held.hold("anna", "a.rossi", "bruno", subject="Uno")
+    held.hold("a.rossi", subject="Due")
+    result = held.run()
+    assert (result.state, result.exit_code) == ("changed", 0)
+    assert asked(result) == ("anna@unimore.it", "bruno@unimore.it")
+    mails = held.mails()
+    (mail,) = mails["anna@unimore.it"]
+    assert mail["Subject"] == "Quarantena: 3 messaggi trattenuti (24 novembre 2026)"
+    assert part(mail).count("rilascia: https://") == 3
+    assert len(mails["bruno@unimore.it"]) == 1
+
+
+def test_a_second_run_tells_nothing_again(held: Held) -> None:
+    held.hold("anna")
+    held.run()
+    again = held.run()
+    assert (again.state, asked(again), len(held.waiting())) == ("in-sync", (), 1)
+    held.hold("anna", subject="Nuovo")
+    held.run()
+    (_, second) = held.mails()["anna@unimore.it"]
+    assert "Nuovo" in part(second)
+    assert "Buy now" not in part(second)
+
+
+def test_a_row_that_became_final_late_is_in_the_next_digest(held: Held) -> None:
+    held.hold("anna", ago=1)
+    held.run()
+    held.hold("anna", ago=3, subject="Tardi")  # older than what was told, and not there then
+    assert asked(held.run()) == ("anna@unimore.it",)
+    assert "Tardi" in part(held.mails()["anna@unimore.it"][1])
+
+
+def test_the_window_ends_fifteen_minutes_ago_and_begins_with_keep(held: Held) -> None:
+    held.hold("anna", ago=0.2, subject="Adesso")
+    held.hold("anna", ago=24 * 5 + 1, subject="Purgato")
+    assert held.run().state == "in-sync"
+    held.pass_hours(0.1)
+    held.run()
+    (mail,) = held.mails()["anna@unimore.it"]
+    assert "Adesso" in part(mail)
+
+
+def test_an_extension_is_of_whoever_has_the_address_without_it(held: Held) -> None:
+    held.people(person("anna"), person("bruno", "anna+lista@unimore.it"))
+    held.hold("anna+liste")
+    held.hold("anna+lista")
+    held.run()
+    mails = held.mails()
+    assert "per anna+liste@ unimore. it" in part(mails["anna@unimore.it"][0])
+    assert "per anna+lista@ unimore. it" in part(mails["bruno@unimore.it"][0])
+
+
+def test_a_plan_writes_nothing(held: Held) -> None:
+    held.hold("anna")
+    plan = held.plan()
+    assert (plan.state, asked(plan), held.waiting()) == ("planned", ("anna@unimore.it",), [])
+    assert asked(held.plan()) == ("anna@unimore.it",)
+
+
+def test_watching_sends_nothing_and_lists_nothing(held: Held) -> None:
+    held.hold("anna")
+    assert digests(held.run(held.job(mode="watch"))).planned["send"] == ("anna@unimore.it",)
+    assert held.waiting() == []
+    assert held.run().state == "changed"
+
+
+# ---- whose it is
+
+
+def test_who_is_counted_and_not_told(held: Held) -> None:
+    held.people(
+        person("anna"),
+        person("bruno", "ufficio@unimore.it"),
+        person("dario", "ufficio@unimore.it"),
+        person("carla", asks=False),
+        person("emma", mail=None),
+    )
+    held.hold("nessuno")
+    held.hold("ufficio")
+    held.hold("carla")
+    result = held.run()
+    assert {f.code: f.text.partition(" ")[0] for f in result.findings} == {
+        "no-owner": "1",
+        "two-owners": "1",
+        "not-asked": "1",
+        "no-own-address": "1",
+    }
+    assert held.waiting() == []
+    assert "@" not in "".join(f.text for f in result.findings)
+
+
+def test_a_persons_mail_goes_to_an_address_that_nobody_else_has(held: Held) -> None:
+    held.people(
+        person("anna", "anna.sola@unimore.it", mail="ufficio@unimore.it"), person("bruno", mail="ufficio@unimore.it")
+    )
+    held.hold("anna.sola")
+    held.run()
+    (mail,) = held.mails()["anna.sola@unimore.it"]
+    assert "ufficio" not in part(mail)
+
+
+def test_who_wants_no_digest_gets_none_and_finds_it_all_in_the_next_one(held: Held) -> None:
+    held.hold("bruno", subject="Prima")
+    held.run()
+    with held.journal() as journal:
+        journal.digests(NAME, TARGET).turn("bruno@unimore.it", off=True)
+    assert held.mails() == {}  # not even what is on its way
+    held.hold("bruno", subject="Dopo")
+    result = held.run()
+    assert (result.state, [f.code for f in result.findings]) == ("in-sync", ["digest-off"])
+    with held.journal() as journal:
+        journal.digests(NAME, TARGET).turn("bruno@unimore.it", off=False)
+    held.run()
+    assert "Dopo" in part(held.mails()["bruno@unimore.it"][-1])
+
+
+def test_an_address_that_moved_to_another_person_is_told_to_them_alone(held: Held) -> None:
+    held.hold("a.rossi", subject="Vecchio")
+    held.hold("anna", subject="Suo")
+    held.run()
+    held.people(person("anna"), person("bruno", "a.rossi@unimore.it"))
+    held.pass_hours(1)
+    held.hold("a.rossi", subject="Nuovo")
+    held.run()
+    mails = held.mails()
+    (of_anna,) = mails["anna@unimore.it"]  # that waited in the outbox
+    assert "Suo" in part(of_anna)
+    assert "Vecchio" not in part(of_anna)
+    assert "Nuovo" in part(mails["bruno@unimore.it"][0])
+
+
+def test_whoever_leaves_the_directory_may_see_nothing_any_more(held: Held) -> None:
+    held.hold("bruno")
+    held.run()
+    held.people(person("anna"))
+    held.pass_hours(1)
+    held.run()  # without a single digest
+    with held.journal() as journal:
+        assert journal.digests(NAME, TARGET).holder("bruno@unimore.it") is None
+    assert held.mails() == {}
+
+
+# ---- as it goes out
+
+
+def test_what_was_released_or_purged_meanwhile_is_left_out(held: Held) -> None:
+    gone, stays = held.hold("anna", subject="Andato"), held.hold("anna", subject="Resta")
+    held.run()
+    held.quarantine.released.append((gone, "anna@unimore.it"))  # type: ignore[arg-type]
+    (mail,) = held.mails()["anna@unimore.it"]
+    assert mail["Subject"].startswith("Quarantena: un messaggio trattenuto (")
+    assert "Resta" in part(mail)
+    assert "Andato" not in part(mail)
+    del held.quarantine.all[stays]  # type: ignore[arg-type]
+    assert held.mails() == {}
+    assert held.run().state == "in-sync"
+
+
+def test_at_most_so_many_lines_and_the_rest_is_counted(held: Held) -> None:
+    for number in range(120):
+        held.hold("anna", subject=f"Offerta {number:03}", score=float(number))
+    result = held.run(held.job(most=100))
+    assert [(f.code, f.text.partition(" ")[0]) for f in result.findings] == [("beyond-most", "20")]
+    (mail,) = held.mails(held.job(most=100))["anna@unimore.it"]
+    for kind in ("plain", "html"):
+        text = part(mail, kind)
+        assert text.index("Offerta 000") < text.index("Offerta 001") < text.index("Offerta 099")
+        assert "Offerta 100" not in text
+        assert "altri 20 messaggi" in text
+    assert held.run().state == "in-sync"  # they were told, if only by their number
+
+
+def test_the_least_spammy_comes_first_and_a_virus_last(held: Held) -> None:
+    held.hold("anna", subject="Terzo", score=30.0)
+    held.hold("anna", subject="Ultimo", score=0.0, category="virus")
+    held.hold("anna", subject="Primo", score=5.1)
+    held.hold("anna", subject="Secondo", score=8.0, category="banned")
+    held.run()
+    text = part(held.mails()["anna@unimore.it"][0])
+    assert sorted(("Primo", "Secondo", "Terzo", "Ultimo"), key=text.index) == ["Primo", "Secondo", "Terzo", "Ultimo"]
+    assert text.count("chiedi il rilascio: ") == 2  # an attachment and a virus are an administrator's to release
+
+
+def test_without_actions_a_mail_has_no_link_at_all(held: Held) -> None:
+    job = held.job(actions=None)
+    held.hold("anna")
+    held.run(job)
+    (mail,) = held.mails(job)["anna@unimore.it"]
+    assert "List-Unsubscribe" not in mail
+    assert "://" not in part(mail)
+    assert "href" not in part(mail, "html")
+
+
+# ---- guards
+
+
+def test_a_first_run_sends_a_day_and_holds_what_is_older(tmp_path: Path) -> None:
+    held = Held(tmp_path, fresh=True)
+    held.people(person("anna"), person("bruno"))
+    held.hold("anna", ago=20, subject="Ieri")
+    held.hold("anna", ago=30, subject="Prima")
+    held.hold("bruno", ago=60, subject="Prima")
+    result = held.run()
+    subject = digests(result)
+    assert (result.state, result.exit_code, subject.held["send"], subject.applied["send"]) == ("held", 3, 2, 1)
+    assert subject.reason == "from before the first digest"
+    assert asked(result) == ("anna@unimore.it", "anna@unimore.it (older)", "bruno@unimore.it (older)")
+    assert "Prima" not in part(held.mails()["anna@unimore.it"][0])
+    held.pass_hours(24)
+    held.hold("bruno", ago=23, subject="Nuovo")
+    again = held.run()
+    assert (again.state, digests(again).applied["send"], digests(again).held["send"]) == ("held", 1, 2)
+    approved = held.run(approve=(again.fingerprint,))
+    assert (approved.state, digests(approved).applied["send"]) == ("changed", 2)
+    assert "prima del primo riepilogo" in part(held.mails()["anna@unimore.it"][1])
+    assert held.run().state == "in-sync"
+
+
+def test_a_first_run_without_anything_new_begins_the_ledger_all_the_same(tmp_path: Path) -> None:
+    held = Held(tmp_path, fresh=True)
+    held.people(person("anna"))
+    held.hold("anna", ago=50)
+    assert held.run().state == "held"
+    held.pass_hours(40)
+    held.hold("anna", ago=39, subject="Dopo")
+    assert digests(held.run()).applied["send"] == 1
+
+
+def mornings(held: Held, *counts: int) -> None:
+    """So many people get a digest, morning after morning."""
+    held.people(*(person(f"p{n}") for n in range(60)))
+    for count in counts:
+        held.pass_hours(24)
+        for n in range(count):
+            held.hold(f"p{n}")
+        held.run()
+
+
+def test_more_than_twice_the_usual_is_held_and_its_items_stay_new(held: Held) -> None:
+    mornings(held, 10, 9, 11, 25)
+    result = held.run()
+    subject = digests(result)
+    assert (result.state, subject.held["send"], subject.applied["send"]) == ("held", 25, 0)
+    assert subject.reason == "25 of 60 would get a digest (41 %, limit 20)"
+    assert len(held.waiting()) == 30
+    held.pass_hours(24)
+    result = held.run(approve=(result.fingerprint,))
+    assert digests(result).applied["send"] == 25
+    assert held.run().state == "in-sync"
+
+
+@pytest.mark.parametrize("counts", [(1, 1, 1, 3), (10, 9, 10, 10, 20)])
+def test_twice_the_usual_goes_and_so_do_so_few_as_small_change(held: Held, counts: tuple[int, ...]) -> None:
+    mornings(held, *counts)
+    assert (held.run().state, len(held.waiting())) == ("in-sync", sum(counts))
+
+
+def test_two_runs_are_no_measure(held: Held) -> None:
+    mornings(held, 5, 5, 50)
+    assert held.run().state == "in-sync"
+
+
+# ---- bad days
+
+
+def test_a_run_that_is_killed_while_listing_loses_and_repeats_nothing(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.people(*(person(f"p{n}") for n in range(600)))
+    for n in range(600):
+        held.hold(f"p{n}")
+    with monkeypatch.context() as patched:
+        patched.setattr("collima.state.digests.batches", _killed_after(1))
+        with pytest.raises(Killed):
+            held.run()
+    before = dict(held.waiting())
+    assert 0 < len(before) < 600
+    held.run()
+    after = dict(held.waiting())
+    assert before.items() <= after.items()
+    assert sorted(to for (to,) in after.values()) == sorted(f"p{n}@unimore.it" for n in range(600))
+    assert held.run().state == "in-sync"
+
+
+def _killed_after(most: int) -> object:
+    def killed(items: object, size: int) -> object:
+        for number, batch in enumerate(batches(items, size)):  # type: ignore[arg-type,var-annotated]
+            if number == most and size == OWNERS:
+                raise Killed
+            yield batch
+
+    return killed
+
+
+def test_a_killed_run_and_the_next_give_a_mail_one_message_id(held: Held) -> None:
+    held.hold("anna")
+    held.hold("anna", subject="Due")
+    with held.journal() as journal:
+        job = held.bound(journal)
+        with job.read() as seen:
+            ids = {change.detail.message_id for change in job.plan(seen, held.now).changes}
+        held.pass_hours(1)
+        with job.read() as seen:
+            assert {change.detail.message_id for change in job.plan(seen, held.now).changes} == ids
+
+
+def test_a_quarantine_that_goes_away_in_the_middle_fails_the_run_and_sends_nothing(held: Held) -> None:
+    held.quarantine.portion, held.quarantine.gone_after = 1, 1
+    held.hold("anna")
+    held.hold("bruno")
+    result = held.run()
+    assert (result.state, result.exit_code, result.transient) == ("failed", 1, True)
+    assert held.waiting() == []
+    held.quarantine.gone_after = None
+    assert len(asked(held.run())) == 2
+
+
+def test_five_thousand_messages_for_one_person_are_one_mail_of_a_hundred_lines(held: Held) -> None:
+    for number in range(5000):
+        held.hold("anna", subject=f"Offerta {number}")
+    assert asked(held.run()) == ("anna@unimore.it",)
+    (mail,) = held.mails()["anna@unimore.it"]
+    assert "altri 4900 messaggi" in part(mail)
+    assert len(part(mail, "html").encode()) < 100_000  # what is longer some mail programs cut
+    assert held.run().state == "in-sync"
+
+
+def test_undo_tells_that_a_mail_is_not_taken_back(held: Held) -> None:
+    held.hold("anna")
+    run = held.run().run
+    with held.journal() as journal:
+        job = held.bound(journal)
+        with job.invert(journal.done(run)[2]) as (_, plan):
+            assert plan.changes == ()
+            assert [f.code for f in plan.findings] == ["no-way-back"]
+        assert journal.done(run)[2] == {Key("digests", "send", "anna@unimore.it")}
+
+
+def test_a_key_that_is_missing_is_told_before_anything_is_done(held: Held) -> None:
+    job = held.job(actions=Actions(url=URL, secret=Secret(file=held.folder / "none")))
+    held.hold("anna")
+    with pytest.raises(ConfigError, match=r"/none: No such file"):
+        held.run(job)
+    assert held.waiting() == []
+
+
+def test_the_ledger_forgets_what_the_quarantine_no_longer_keeps(held: Held) -> None:
+    held.hold("anna")
+    held.run()
+    with held.journal() as journal:
+        ledger = journal.digests(NAME, TARGET)
+        ((message_id, _),) = held.waiting()
+        assert ledger.digest(message_id) is not None
+        held.now += timedelta(days=7)
+        held.quarantine.all.clear()
+        held.run()
+        assert ledger.digest(message_id) is None
+    assert held.mails() == {}
+
+
+def test_administrators_learn_what_is_released_most_by_domain(held: Held) -> None:
+    with held.journal() as journal:
+        ledger = journal.digests(NAME, TARGET)
+        for number, sender in enumerate(["a@news.example", "b@news.example", "c@shop.example"]):
+            made = Action(
+                0, "release", "anna@unimore.it", "anna@unimore.it", f"i{number}", sender, "spam", "done", held.now
+            )
+            ledger.act(made)
+        ledger.act(
+            Action(
+                0, "request", "anna@unimore.it", "anna@unimore.it", "i9", "d@x.example", "virus", "waiting", held.now
+            )
+        )
+    found = {f.code: f.text for f in held.run().findings}
+    assert found["most-released"] == "most released since 2026-10-25: news.example 2, shop.example 1"
+    assert found["requests-waiting"].startswith("1 requests")
+
+
+@pytest.mark.parametrize(
+    ("options", "where", "told"),
+    [
+        ({"addresses": ()}, ("addresses",), "nobody would have an address"),
+        ({"addresses": ("mail", "a b")}, ("addresses", 1), "no attribute name"),
+        ({"language": "?"}, ("language",), "no attribute name"),
+        ({"keep": Duration(10, "minute")}, ("keep",), "less than an hour"),
+        ({"keep": Duration(2, "year")}, ("keep",), "longer than a year"),
+        ({"most": 0}, ("most",), "at least 1"),
+        *(
+            ({"actions": Actions(url=url, secret=Secret(env="X"))}, ("actions", "url"), told)
+            for url, told in {
+                "http://posta.unimore.it/q": "https",
+                "posta.unimore.it": "no URL",
+                "ftp://posta.unimore.it": "no URL",
+                "https://": "no URL",
+                "https://[": "no URL",
+                "https://posta.unimore.it/q?x=1": "nothing else",
+                "https://posta.unimore.it/q q": "nothing else",
+            }.items()
+        ),
+    ],
+)
+def test_options_that_cannot_be_meant_are_told_with_their_place(
+    tmp_path: Path, options: dict[str, object], where: tuple[object, ...], told: str
+) -> None:
+    ((way, message),) = replace(Held(tmp_path).job(), **options).faults()  # type: ignore[arg-type]
+    assert way == where
+    assert told in message
+
+
+def test_plain_http_is_for_this_machine_alone(tmp_path: Path) -> None:
+    Held(tmp_path).job(actions=Actions(url="http://localhost:8080", secret=Secret(env="X")))
