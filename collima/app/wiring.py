@@ -74,6 +74,7 @@ def context(config: Config, name: str, journal: SqlJournal) -> Context:
         digests=journal.digests(name, job.target),
         purges=journal.purges(name, job.target),
         copies=journal.copies(name, job.target),
+        post=journal.post(name),
     )
 
 
@@ -112,8 +113,10 @@ def frozen(job: Job, zone: ZoneInfo) -> bool:
     return job.freeze.covers(today)
 
 
-def may_run(config: Config, name: str) -> None:
-    """Raises ConfigError when another machine is to run this job."""
+def may_run(config: Config, name: str, *, asked: bool = False) -> None:
+    """Raises ConfigError when another machine is to run this job, or when it runs only `asked` by a command of its own."""
+    if not asked and (cure := getattr(config.job(name).options, "by_hand", "")):
+        raise ConfigError(f"{name} does not run by itself: {cure}")
     wanted, host = config.job(name).runs_on, socket.gethostname()
     if wanted and machine(host).isdisjoint(wanted):
         raise ConfigError(f"{name} runs on {', '.join(wanted)} only, and this is {host}")

@@ -44,6 +44,9 @@ class Copies(Protocol):
     def file(self, generation: str, mailbox: str, message: Message) -> AbstractContextManager[Path]:
         """A file to read: in the copy itself where that is mounted here, else fetched, and gone after the block."""
 
+    def home(self, generation: str, mailbox: str) -> Path | None:
+        """Its Maildir, for those who read many messages: `folder/part/name` below it. None: not mounted here."""
+
 
 class Originals(Copies, Protocol):
     """The same, where the source can be looked at, too."""
@@ -71,6 +74,9 @@ class CopyBook(Protocol):
 
     def past(self, since: datetime) -> Sequence[Past]:
         """The runs since then, oldest first; of those that ended without a count, zeros."""
+
+    def missed(self) -> frozenset[str]:
+        """The mailboxes that the newest complete run did not find in the source, and kept."""
 
     def count(self, run: str, *, mailboxes: int, messages: int, size: int) -> None:
         """What a good run has left in the copy. `run` "": the one under way. `size` in bytes."""

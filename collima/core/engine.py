@@ -15,7 +15,7 @@ from collima.core.decide import Decision, Task, decide
 from collima.core.errors import CollimaError, ConfigError, NotHere, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
 from collima.core.outcome import Told, tell
-from collima.core.ports import Clock, Job, Journal, Mending, Record, S, Waiting
+from collima.core.ports import Clock, Job, Journal, Mending, Paced, Record, S, Waiting
 from collima.core.result import Result, SourceResult
 from collima.core.targets import Place
 
@@ -29,6 +29,7 @@ class Order:
     approve: tuple[str, ...] = ()
     reason: str = ""
     who: str = ""
+    asked: bool = False  # a person asked for exactly what is planned: it goes on record as approved, with the reason
     only: tuple[str, ...] = ()
     slot: int | None = None
     shared: bool = False  # other machines may run it, too: what is not here is left to them
@@ -119,6 +120,8 @@ def _execute(task: Task[S, D], desk: Desk, order: Order, undoes: str) -> Result:
                 decision = decide(task, record, planned, place, clock(), undoing=bool(undoes))
                 try:
                     _check_only(order, decision.plan)
+                    if order.asked:
+                        _record(task, record, order, decision.plan)
                     if _approve(task, record, order, decision.holds):
                         decision = decide(task, record, planned, place, clock(), undoing=bool(undoes))
                 except ConfigError:
@@ -159,6 +162,12 @@ def _seen(job: Job[S, D], clock: Clock, originals: Collection[Key], undoes: str)
 def _check_only(order: Order, plan: Plan[D]) -> None:
     if unknown := sorted(set(order.only) - {s.name for s in plan.subjects}):
         raise ConfigError(f"--only: this job has no {', '.join(unknown)}")
+
+
+def _record(task: Task[S, D], record: Record, order: Order, plan: Plan[D]) -> None:
+    """Who asked for this, and why."""
+    if keys := [change.key for change in plan.changes]:
+        record.approve(guard.fingerprint(task.name, task.job.target, keys), keys, order.reason, order.who)
 
 
 def _approve(task: Task[S, D], record: Record, order: Order, held: frozenset[Key]) -> bool:
@@ -226,7 +235,9 @@ def _carry_out(
             return told
     if not undoes:
         _remember(task, record, decision, order)
-        told.findings.extend(_mended(job, seen, plan.mends - watched - {c.key.subject for c in go}, named))
+    torn = frozenset() if undoes else plan.mends - watched - {c.key.subject for c in go}
+    if isinstance(job, Paced):
+        job.pace(seen, lambda done, total: desk.progress("apply", done, total))
     if go:
         by_thing = {(key.subject, key.what): key for key in originals}
         if undoes:
@@ -242,6 +253,7 @@ def _carry_out(
             told.findings.extend(job.verify(seen, told.done))
         except SourceError as err:
             told.findings.append(Finding("warning", "", "not-verified", f"the target could not be read again: {err}"))
+    told.findings.extend(_mended(job, seen, torn, named))
     return told
 
 

@@ -1,40 +1,72 @@
 """Headers of mail as people read them: found in the first bytes of a message, decoded as far as strangers let it."""
 
+import binascii
 import re
-from email.errors import HeaderParseError
-from email.header import decode_header
 
-_END = re.compile(rb"\r?\n\r?\n")
+_WORD = re.compile(rb"=\?([^?*]+)(?:\*[^?]*)?\?([bBqQ])\?([^?]*)\?=")
+_WORDS = re.compile(rb"=\?[^?]+\?[bBqQ]\?[^?]*\?=(?:[ \t]+=\?[^?]+\?[bBqQ]\?[^?]*\?=)*")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 
 
-def wanting(*names: str) -> re.Pattern[bytes]:
-    """For `found`: the fields of these names."""
-    return re.compile(
-        rb"^(%b)[ \t]*:((?:.*)(?:\n[ \t].*)*)" % "|".join(names).encode("ascii"), re.IGNORECASE | re.MULTILINE
-    )
+def ends(raw: bytes) -> int:
+    """Where the headers end; -1 when that is not among these bytes."""
+    unix, network = raw.find(b"\n\n"), raw.find(b"\n\r\n")
+    return max(unix, network) if -1 in (unix, network) else min(unix, network)
 
 
-def found(raw: bytes, wanted: re.Pattern[bytes]) -> dict[str, bytes]:
-    """Name, lower-cased -> the first field of it, unfolded and not decoded. `raw`: a message, or its beginning."""
-    end = _END.search(raw)
-    fields: dict[str, bytes] = {}
-    for match in wanted.finditer(raw, 0, end.end() if end else len(raw)):
-        fields.setdefault(match[1].decode("ascii").lower(), _FOLD.sub(b" ", match[2]).strip())
-    return fields
+def found(raw: bytes, *names: bytes) -> list[bytes]:
+    """Of each name (in lower case) the first field, unfolded and not decoded; b"" without one.
+
+    `raw`: a message, or its beginning.
+    """
+    end = ends(raw)
+    head = b"\n" + (raw if end < 0 else raw[: end + 1])
+    lowered = head.lower()
+    return [_field(head, lowered, name) for name in names]
+
+
+def _field(head: bytes, lowered: bytes, name: bytes) -> bytes:
+    begin = lowered.find(b"\n" + name + b":")
+    if begin < 0:
+        return b""
+    begin += len(name) + 2
+    end = head.find(b"\n", begin)
+    while end >= 0 and head[end + 1 : end + 2] in (b" ", b"\t"):
+        end = head.find(b"\n", end + 1)
+    return _FOLD.sub(b" ", head[begin:] if end < 0 else head[begin:end]).strip()
 
 
 def decoded(field: bytes) -> str:
-    """Encoded words of RFC 2047 as text; what cannot be decoded has U+FFFD in it, or stays as it is."""
+    """Encoded words of RFC 2047 as text. What cannot be decoded stays as it is, or has U+FFFD in it."""
     if b"=?" not in field:
         return _text(field, "utf-8")
+    told, at = [], 0
+    for words in _WORDS.finditer(field):
+        told += [_text(field[at : words.start()], "utf-8"), _joined(words[0])]
+        at = words.end()
+    return "".join((*told, _text(field[at:], "utf-8")))
+
+
+def _joined(words: bytes) -> str:
+    """Words in a row, without the white space between them. Some programs cut a character in two: bytes of one charset
+    are put together first."""
+    parts: list[tuple[str, bytes]] = []
+    for charset, how, coded in _WORD.findall(words):
+        name, raw = charset.decode("ascii", "replace").lower(), _bytes(how, coded)
+        if parts and parts[-1][0] == name:
+            parts[-1] = (name, parts[-1][1] + raw)
+        else:
+            parts.append((name, raw))
+    return "".join(_text(raw, name) for name, raw in parts)
+
+
+def _bytes(how: bytes, coded: bytes) -> bytes:
+    if how in b"qQ":
+        return binascii.a2b_qp(coded, header=True)
     try:
-        parts = decode_header(_text(field, "utf-8"))
-    except (HeaderParseError, ValueError):
-        return _text(field, "utf-8")
-    return "".join(
-        part if isinstance(part, str) else _text(part, charset or "utf-8") for part, charset in parts
-    ).strip()
+        return binascii.a2b_base64(coded + b"=" * (-len(coded) % 4))
+    except binascii.Error:
+        return coded
 
 
 def _text(raw: bytes, charset: str) -> str:

@@ -91,3 +91,10 @@ class Stationery(Protocol):
         """`language`: values of preferredLanguage (`it`, `en-GB, it;q=0.5`), "" for the site's own. `message_id`: what
         stands before the @. `now` is aware, in the reader's zone. `sender`: an address, "" for that of reports.
         `unsubscribe`: a URL where a POST alone ends such mail. Raises ConfigError."""
+
+
+class Post(Protocol):
+    """Mail of a job that goes out once: into the outbox, of one job."""
+
+    def post(self, message: EmailMessage, to: Address, via: str) -> None:
+        """One transaction; a Message-ID that is there already is not sent again. `via`: the connector that sends it."""

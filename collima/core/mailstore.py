@@ -9,13 +9,17 @@ from typing import Protocol
 from collima.core.folders import Parts
 
 
+def spoken(guid: str) -> str:
+    """A guid as it is typed, printed and stored: bytes that are no UTF-8 become U+FFFD."""
+    return guid.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Returning:
     """One message that is to be in a mailbox again."""
 
-    guid: str
+    guid: str  # of its file; bytes that are no UTF-8 are kept by surrogateescape
     file: Path  # only read
-    name: str  # of the file in a Maildir, flags included
     folder: Parts  # below the one that everything goes into
     flags: str = ""  # letters of a Maildir: "FRS"
 
@@ -47,12 +51,15 @@ class Mailstore(Protocol):
     """A live session on a mail store. Reading is complete or SourceError; changing raises Refused."""
 
     def there(self, mailbox: str) -> Mapping[str, str]:
-        """By what each message in it is known -> its folder, as the store writes it. One may be known by two names:
-        that which it has now, and that which it came with. Raises SourceError for a mailbox that is not there."""
+        """By what each message in it is known, as `spoken` -> its folder, as the store writes it. One may be known by
+        two names: that which it has now, and that which it came with. Raises SourceError for an unknown mailbox."""
 
     def put(self, mailbox: str, messages: Sequence[Returning], into: Parts) -> Mapping[str, str]:
-        """By guid, why a message is not there now; "" when it is. Whether it was there before is the caller's to look
-        at: who puts it twice has it twice. The files are not touched. Folders are made as needed."""
+        """By guid, as it is given, why a message is not there now; "" when it is. Raises Refused.
+
+        Whether it was there before is the caller's to look at: who puts it twice has it twice. The files are only read.
+        Folders are made as needed.
+        """
 
     def read(self, mailbox: str, folder: Parts) -> Sequence[Found]:
         """Everything in a folder and below it, by IMAP."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading
 from collima.core.options import Guard
@@ -12,7 +12,7 @@ from collima.core.targets import Mark, Place
 
 if TYPE_CHECKING:
     from collima.core.copies import CopyBook
-    from collima.core.ledger import Ledger, Stationery
+    from collima.core.ledger import Ledger, Post, Stationery
     from collima.core.quarantine import Digests, Purges
 
 D = TypeVar("D")
@@ -59,6 +59,14 @@ class Mending(Protocol[S_contra]):
 
     def mend(self, seen: S_contra, subjects: Collection[str]) -> Iterable[Finding]:
         """Puts these subjects in order at the target though nobody comes or goes. Doing it twice does no harm."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """What a job offers beside Job when one of its changes may take hours."""
+
+    def pace(self, seen: Any, progress: Callable[[int, int], None]) -> None:
+        """Before `apply` and `mend`: `progress` is told (done, total) as they go on."""
 
 
 # ---- what outlives a run
@@ -228,4 +236,5 @@ class Context:
     digests: "Digests | None" = None  # the same of a quarantine
     purges: "Purges | None" = None
     copies: "CopyBook | None" = None
+    post: "Post | None" = None
     clock: Clock = utc_now  # for reading: planning is told the time

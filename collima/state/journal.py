@@ -26,7 +26,7 @@ from collima.state.faults import TRIES, lost_race
 from collima.state.keys import Ticket
 from collima.state.ledger import SqlLedger
 from collima.state.logs import Logs
-from collima.state.outbox import Outbox
+from collima.state.outbox import Outbox, Post
 from collima.state.pauses import Pauses
 from collima.state.people import Traces
 from collima.state.purges import SqlPurges
@@ -108,6 +108,9 @@ class SqlJournal:
 
     def copies(self, job: str, target: str) -> SqlCopyBook:
         return SqlCopyBook(self.database, job, target)
+
+    def post(self, job: str) -> Post:
+        return Post(self.outbox, job)
 
     def person(self, address: str) -> Traces:
         with self.database.read() as connection:

@@ -20,6 +20,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, Insert, func, select, update
 from sqlalchemy.dialects import mysql, sqlite
 
+from collima.core.options import Address
 from collima.core.text import discreet, line
 from collima.state.backlog import IN_VAIN, TO_GO
 from collima.state.clock import maybe, micros, moment
@@ -292,3 +293,14 @@ def _unwritten(via: str, job: str) -> tuple[ColumnElement[bool], ...]:
 def short(error: str) -> str:
     """An error as it is stored: one line, nobody's address."""
     return discreet(line(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """`core.ledger.Post`."""
+
+    outbox: Outbox
+    job: str
+
+    def post(self, message: EmailMessage, to: Address, via: str) -> None:
+        self.outbox.add([Letter(message, (to,), via, self.job)])

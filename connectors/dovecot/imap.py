@@ -20,7 +20,6 @@ BATCH = 500  # messages at once
 _LETTERS = {"\\Answered": "R", "\\Flagged": "F", "\\Seen": "S", "\\Draft": "D", "\\Deleted": "T"}
 _LIST = re.compile(rb'\(([^)]*)\) ("(?:[^"\\]|\\.)*"|NIL) (.+)', re.DOTALL)
 _GUID = re.compile(rb'X-GUID ("(?:[^"\\]|\\.)*"|[^ ")]+)')
-_FIELDS = headers.wanting("From", "Subject")
 _FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'INTERNALDATE "([^"]+)"')
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
@@ -117,13 +116,13 @@ def _found(head: bytes, header: bytes, parts: Parts) -> Found:
     guid, flags, date, size = _GUID.search(head), _FLAGS.search(head), _DATE.search(head), _SIZE.search(head)
     if not (guid and flags and date and size):
         raise SourceError("doveadm exec imap: a message without what was asked for")
-    fields = headers.found(header, _FIELDS)
+    author, subject = headers.found(header, b"from", b"subject")
     return Found(
         guid=_unquoted(guid[1]).decode("utf-8", "replace"),
         folder=parts,
         received=datetime.strptime(date[1].decode("ascii").strip(), "%d-%b-%Y %H:%M:%S %z"),
-        author=headers.decoded(fields.get("from", b"")),
-        subject=headers.decoded(fields.get("subject", b"")),
+        author=headers.decoded(author),
+        subject=headers.decoded(subject),
         size=int(size[1]),
         flags="".join(sorted(_LETTERS[word] for word in flags[1].decode("ascii").split() if word in _LETTERS)),
     )

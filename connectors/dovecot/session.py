@@ -10,7 +10,7 @@ from pathlib import Path
 
 from collima.core.errors import Refused, SourceError
 from collima.core.folders import Parts
-from collima.core.mailstore import Aged, Found, Returning
+from collima.core.mailstore import Aged, Found, Returning, spoken
 from connectors.dovecot import imap, staging
 from connectors.dovecot.doveadm import Doveadm, one
 
@@ -47,7 +47,7 @@ class Session:
             known = self.there(mailbox)
         except SourceError as err:
             raise Refused(f"whether it is there again cannot be told: {err}", transient=err.transient) from err
-        back = {message.guid: known.get(message.guid) for message in messages}
+        back = {message.guid: known.get(spoken(message.guid)) for message in messages}
         self._subscribe(mailbox, {folder for folder in back.values() if folder})
         return {guid: "" if folder else f"is not there after doveadm import{said}" for guid, folder in back.items()}
 

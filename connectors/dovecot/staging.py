@@ -50,9 +50,8 @@ def _copy(message: Returning, root: Path, into: Parts) -> None:
     for part in ("tmp", "new", "cur"):
         for there in (root / part, folder / part):
             there.mkdir(parents=True, exist_ok=True)
-    base = message.name.partition(":2,")[0]
     flags = "".join(sorted(KNOWN.intersection(message.flags)))
-    shutil.copyfile(message.file, copy := folder / "cur" / f"{base}:2,{flags}")
+    shutil.copyfile(message.file, copy := folder / "cur" / f"{message.guid}:2,{flags}")
     times = message.file.stat()
     os.utime(copy, ns=(times.st_mtime_ns, times.st_mtime_ns))  # when it was received
 

@@ -45,7 +45,7 @@ def run_job(arguments: Namespace) -> int:
     if arguments.mail and result.state != "busy":
         _mail(config, result, Commands(str(config.path.resolve()) if arguments.config else ""))
     if result.run and arguments.slot is None and hasattr(config.job(arguments.job).options, "via"):
-        _deliver(config)
+        deliver(config)
     return result.exit_code
 
 
@@ -204,7 +204,7 @@ def _mail(config: Config, result: Result, commands: Commands) -> None:
         log.warning("the report was not sent: %s", err)
 
 
-def _deliver(config: Config) -> None:
+def deliver(config: Config) -> None:
     """What a run that cron or a person starts has put into the outbox; for its own runs the service does."""
     try:
         with wiring.open_journal(config, command=command_line()) as journal:

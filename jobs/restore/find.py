@@ -1,0 +1,182 @@
+"""Looking for messages in the copies of one mailbox: names first, and of each file its headers only."""
+
+import os
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+
+from collima.core import folders, headers
+from collima.core.copies import Copies, Generation, Message
+from collima.core.errors import ConfigError, SourceError
+from collima.core.folders import Parts
+from collima.core.mailstore import spoken
+from collima.core.text import line
+
+ALL = "all"
+FIRST, MOST = 4096, 256 * 1024  # bytes that are read of a message, at first and at most
+
+_SIZE = re.compile(r",S=(\d{1,18})(?=[,:]|$)", re.ASCII)
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"Dovecot-LZ4")
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What is looked for. Texts are parts of a header, in any case."""
+
+    folder: Parts | None = None  # None: everywhere
+    author: str = ""
+    subject: str = ""
+    since: datetime | None = None  # received from then on
+    until: datetime | None = None  # and before then
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    id: str
+    generation: str  # the newest that has it
+    folder: str
+    received: datetime
+    author: str
+    subject: str
+    size: int
+    flags: str
+    fault: str = ""  # why it could not be put back
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The beginning of one file."""
+
+    raw: bytes
+    size: int  # bytes
+    received: float  # seconds since 1970
+    fault: str = ""  # why it is no whole message
+
+
+class Reader:
+    """Reads the files of one mailbox in one generation, until the block ends."""
+
+    def __init__(self, copies: Copies, generation: str, mailbox: str) -> None:
+        self._copies, self._generation, self._mailbox = copies, generation, mailbox
+        self._home = copies.home(generation, mailbox)
+        self._folders: dict[tuple[str, str], int] = {}  # open, where they are mounted here: a path is looked up once
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for folder in self._folders.values():
+            os.close(folder)
+
+    def look(self, message: Message) -> Look:
+        """Never raises for one message's sake."""
+        try:
+            if self._home:
+                return _look(os.open(message.name, os.O_RDONLY, dir_fd=self._folder(message)), message)
+            with self._copies.file(self._generation, self._mailbox, message) as path:
+                return _look(os.open(path, os.O_RDONLY), message)
+        except OSError as err:
+            return Look(b"", 0, 0.0, f"cannot be read: {err.strerror}")
+        except SourceError as err:
+            return Look(b"", 0, 0.0, f"cannot be read: {err}")
+
+    def _folder(self, message: Message) -> int:
+        at = (message.folder, message.part)
+        if at not in self._folders:
+            assert self._home
+            self._folders[at] = os.open(self._home / message.folder / message.part, os.O_RDONLY)
+        return self._folders[at]
+
+
+def _look(file: int, message: Message) -> Look:
+    try:
+        about = os.fstat(file)
+        raw = os.read(file, FIRST)
+        while headers.ends(raw) < 0 and len(raw) < MOST and (more := os.read(file, FIRST)):
+            raw += more
+    finally:
+        os.close(file)
+    return Look(raw, about.st_size, about.st_mtime, _fault(raw, about.st_size, message.name))
+
+
+def _fault(raw: bytes, size: int, name: str) -> str:
+    """Dovecot ends a session in which it meets a file that is not as long as its name says."""
+    if not raw.strip(b"\0"):
+        return "is empty" if not raw else "has nothing but zeros at its beginning"
+    told = _SIZE.search(name)
+    if told and int(told[1]) != size and not raw.startswith(_COMPRESSED):
+        return f"has {size} bytes of {told[1]}"
+    return ""
+
+
+def _plain(raw: bytes) -> bytes:
+    """The beginning of a message that Dovecot's zlib plugin has compressed with gzip; of others as it is."""
+    if not raw.startswith(b"\x1f\x8b"):
+        return raw
+    try:
+        return zlib.decompressobj(31).decompress(raw, MOST)
+    except zlib.error:
+        return b""
+
+
+def generations(copies: Copies, wanted: str) -> Sequence[Generation]:
+    """The newest for "", all of them for `all`, or the one of this name. Raises ConfigError for an unknown one."""
+    known = copies.generations()
+    if not known:
+        raise SourceError("there is no copy yet")
+    if wanted == ALL:
+        return known
+    chosen = [one for one in known if one.name == wanted] if wanted else known[:1]
+    if not chosen:
+        raise ConfigError(f"there is no generation {wanted}: there are {', '.join(one.name for one in known)}")
+    return chosen
+
+
+def having(copies: Copies, some: Sequence[Generation], mailbox: str) -> Sequence[Generation]:
+    """Those of them that have this mailbox. Raises ConfigError when none has."""
+    found = [one for one in some if mailbox in copies.mailboxes(one.name)]
+    if not found:
+        where = some[0].name if len(some) == 1 else f"any of {len(some)} generations"
+        raise ConfigError(f"there is no mailbox {mailbox!r} in {where}: write it as its folder in the copy is called")
+    return found
+
+
+def folder(message: Message) -> Parts:
+    """Where it was, fit to be shown and made again."""
+    return tuple(filter(None, (line(part.replace(".", "-")) for part in folders.from_disk(message.folder))))
+
+
+def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: Criteria, zone: tzinfo) -> Iterator[Hit]:
+    """Newest generation first, each message once. One that cannot be read is found by folder and name alone."""
+    seen: set[str] = set()
+    author, subject = criteria.author.casefold(), criteria.subject.casefold()
+    since = criteria.since.timestamp() if criteria.since else 0.0
+    until = criteria.until.timestamp() if criteria.until else float("inf")
+    for generation in some:
+        with Reader(copies, generation.name, mailbox) as reader:
+            for message in copies.messages(generation.name, mailbox):
+                if message.guid in seen or (criteria.folder is not None and folder(message) != criteria.folder):
+                    continue
+                seen.add(message.guid)
+                look = reader.look(message)
+                if not look.fault and not since <= look.received < until:
+                    continue
+                fields = headers.found(_plain(look.raw), b"from", b"subject")
+                if _has(fields[0], author) and _has(fields[1], subject):
+                    yield Hit(
+                        id=spoken(message.guid),
+                        generation=generation.name,
+                        folder=folders.shown(folder(message)),
+                        received=datetime.fromtimestamp(int(look.received), zone),
+                        author=headers.decoded(fields[0]),
+                        subject=headers.decoded(fields[1]),
+                        size=look.size,
+                        flags=message.flags,
+                        fault=look.fault,
+                    )
+
+
+def _has(field: bytes, text: str) -> bool:
+    return not text or text in headers.decoded(field).casefold()

@@ -1,0 +1,211 @@
+"""Reading, planning and putting back. `ports.Job` of the kind restore."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+
+from collima.core.copies import Copies
+from collima.core.errors import ConfigError, Refused, SourceError, blaming
+from collima.core.mailstore import Found, Mailstore, Returning
+from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading, Subject
+from collima.core.ports import Context
+from collima.core.targets import Place
+from jobs.restore import letter
+from jobs.restore.find import Reader, folder
+from jobs.restore.options import Options
+from jobs.restore.request import Picked, Request
+
+BATCH = 200  # messages that doveadm takes at once
+COMPARED = frozenset("RSFD")
+"""Flags that come back and that IMAP tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that one run has read; of a job that nobody asked for anything, nothing."""
+
+    copies: Copies | None = None
+    live: Mailstore | None = None
+    there: Mapping[str, str] = field(default_factory=dict)  # as Mailstore.there
+    received: Mapping[str, float] = field(default_factory=dict)  # by id, of those that are whole in the copy
+    faults: Mapping[str, str] = field(default_factory=dict)  # by id, of the others
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    options: Options
+    context: Context
+    request: Request | None
+    verbs: tuple[str, ...] = ("restore",)
+
+    @property
+    def target(self) -> str:
+        return self.options.mailstore
+
+    # ---- reading
+
+    @contextmanager
+    def read(self) -> Iterator[Seen]:
+        """Raises ConfigError, too, for a letter that could not be written."""
+        if self.request is None:
+            yield Seen()
+            return
+        if self.options.via and self.context.stationery:
+            self.context.stationery.check(letter.LETTER, self.options.templates)
+        with self.context.connect(self.options.store) as copies, self.context.connect(self.target) as live:
+            with blaming(self.target):
+                there = live.there(self.request.mailbox)
+            with blaming(self.options.store):
+                received, faults = _looked_at(copies, self.request, there)
+            self.request.listed.there |= {one.id: there[one.id] for one in self.request.picked if one.id in there}
+            self.request.listed.faults |= faults
+            yield Seen(copies, live, there, received, faults)
+
+    def place(self, seen: Seen) -> Place | None:  # noqa: ARG002
+        return None
+
+    # ---- planning
+
+    def plan(self, seen: Seen, now: datetime) -> Plan[Picked]:  # noqa: ARG002
+        if (request := self.request) is None:
+            return Plan((), (), ())
+        mailbox, count = request.mailbox, len(request.picked)
+        there = {one.id: seen.there[one.id] for one in request.picked if one.id in seen.there}
+        findings = []
+        if there:
+            told = f"{len(there)} of {count} are in the mailbox already, and are not put there again"
+            findings.append(Finding("info", mailbox, "already-there", told))
+        if seen.faults:
+            what = next(iter(seen.faults.values()))
+            told = f"{len(seen.faults)} of {count} are damaged in the copy, and are not put back: one {what}"
+            findings.append(Finding("warning", mailbox, "damaged-in-copy", told))
+        changes = [
+            Change(Key(mailbox, "restore", one.id), f"of {one.generation}", one)
+            for one in request.picked
+            if one.id in seen.received
+        ]
+        return Plan(
+            readings=(Reading(self.options.store, scope="", entries=count),),
+            subjects=(Subject(mailbox, size=len(there), wanted=len(there) + len(changes), watch=self.context.watch),),
+            changes=tuple(changes),
+            findings=tuple(findings),
+        )
+
+    # ---- doing
+
+    def apply(self, seen: Seen, go: Sequence[Change[Picked]]) -> Iterator[Outcome]:
+        left = iter(go)
+        while some := list(islice(left, BATCH)):
+            yield from self._put(seen, some)
+
+    def _put(self, seen: Seen, some: Sequence[Change[Picked]]) -> Iterator[Outcome]:
+        assert seen.copies
+        assert seen.live
+        assert self.request
+        back: dict[Key, Returning] = {}
+        with ExitStack() as files:
+            for change in some:
+                one = change.detail
+                try:
+                    file = seen.copies.file(one.generation, self.request.mailbox, one.message)
+                    path = files.enter_context(file)
+                except SourceError as err:
+                    yield Outcome(change.key, f"cannot be read in the copy: {err}", err.transient)
+                else:
+                    message = one.message
+                    back[change.key] = Returning(message.guid, path, folder(message), message.flags)
+            try:
+                errors = seen.live.put(self.request.mailbox, tuple(back.values()), self.request.into) if back else {}
+            except Refused as err:
+                yield from (Outcome(key, str(err), err.transient) for key in back)
+                return
+        yield from (Outcome(key, errors[one.guid]) for key, one in back.items())
+
+    def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:
+        """Reads by IMAP what was put back, and writes to the owner."""
+        request = self.request
+        assert request
+        assert seen.live
+        ids = {key.what for key in done}
+        wanted = {one.id: one for one in request.picked if one.id in ids}
+        if not wanted:
+            return
+        with blaming(self.target):
+            read = {one.guid: one for one in seen.live.read(request.mailbox, request.into)}
+        back = [read[id_] for id_ in wanted if id_ in read]
+        request.listed.back.extend(back)
+        if missing := len(wanted) - len(back):
+            told = f"{missing} of {len(wanted)} are not there when read again by IMAP"
+            yield Finding("critical", request.mailbox, "not-as-left", told)
+        if other := sum(_differs(one, wanted[one.guid], seen) for one in back):
+            told = f"{other} of {len(wanted)} came back with other flags, or another date, than in the copy"
+            yield Finding("warning", request.mailbox, "not-as-in-copy", told)
+        yield from self._write(back)
+
+    def _write(self, back: Sequence[Found]) -> Iterable[Finding]:
+        options, context, request = self.options, self.context, self.request
+        if not (options.via and back and request and context.stationery and context.post):
+            return
+        try:
+            to = letter.address(request.mailbox, options.domain)
+            mail = letter.write(
+                context.stationery,
+                request,
+                back,
+                job=context.name,
+                to=to,
+                now=context.clock().astimezone(UTC),
+                zone=context.timezone,
+                folder=options.templates,
+            )
+        except (ConfigError, ValueError) as err:
+            yield Finding("warning", request.mailbox, "owner-not-told", f"the owner gets no mail about it: {err}")
+        else:
+            context.post.post(mail, to, options.via)
+
+    # ---- there is no way back: what is in a mailbox is its owner's
+
+    @contextmanager
+    def invert(self, done: Collection[Key]) -> Iterator[tuple[Seen, Plan[Picked]]]:
+        told = "nothing is taken out of a mailbox again: its owner deletes what is not wanted"
+        counts: dict[str, int] = {}
+        for key in done:
+            counts[key.subject] = counts.get(key.subject, 0) + 1
+        yield (
+            Seen(),
+            Plan(
+                (),
+                tuple(Subject(mailbox, size=count, wanted=count) for mailbox, count in sorted(counts.items())),
+                (),
+                tuple(Finding("info", mailbox, "no-way-back", told) for mailbox in sorted(counts)),
+            ),
+        )
+
+
+def _looked_at(
+    copies: Copies, request: Request, there: Mapping[str, str]
+) -> tuple[Mapping[str, float], Mapping[str, str]]:
+    """(when each whole message was received, what is wrong with the others), of those that are not there."""
+    received: dict[str, float] = {}
+    faults: dict[str, str] = {}
+    with ExitStack() as stack:
+        readers: dict[str, Reader] = {}
+        for one in request.picked:
+            if one.id in there:
+                continue
+            if one.generation not in readers:
+                readers[one.generation] = stack.enter_context(Reader(copies, one.generation, request.mailbox))
+            look = readers[one.generation].look(one.message)
+            if look.fault:
+                faults[one.id] = look.fault
+            else:
+                received[one.id] = look.received
+    return received, faults
+
+
+def _differs(found: Found, picked: Picked, seen: Seen) -> bool:
+    flags = COMPARED.intersection(picked.message.flags)
+    received = int(seen.received[picked.id])
+    return COMPARED.intersection(found.flags) != flags or int(found.received.timestamp()) != received
