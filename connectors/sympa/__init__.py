@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
-from urllib.parse import urlsplit
 
 from collima.core.errors import ConfigError
 from collima.core.options import Secret
 from collima.core.quantities import Duration
+from connectors import database_url
 
 if TYPE_CHECKING:
     from connectors.sympa.session import Session
@@ -51,7 +51,7 @@ class Sympa:
     def __post_init__(self) -> None:
         if not _DOMAIN.fullmatch(self.robot):
             raise ConfigError("robot: write the domain of the lists in lower case, like liste.unimore.it")
-        if fault := _database_fault(self.database):
+        if fault := database_url.fault(self.database):
             raise ConfigError(f"database: {fault}")
         if self.host and not _HOST.fullmatch(self.host):
             raise ConfigError("host: write USER@MACHINE; what else ssh needs goes into `ssh` or ~/.ssh/config")
@@ -92,20 +92,3 @@ class Sympa:
             )
         finally:
             made.dispose()
-
-
-def _database_fault(text: str) -> str:
-    """The text is never shown: it may hold a password."""
-    try:
-        parts = urlsplit(text)
-        password, host = parts.password, parts.hostname
-        _ = parts.port
-    except ValueError:
-        return "this is no URL; write mysql+pymysql://USER@HOST/DATABASE"
-    if password is not None:
-        return "a password is never written here: take it out and write database-password: {file: PATH}"
-    if parts.scheme != "mysql+pymysql" or len(parts.path) < 2:
-        return "write mysql+pymysql://USER@HOST/DATABASE"
-    if not host and "unix_socket=" not in parts.query:
-        return "host is missing; write mysql+pymysql://USER@HOST/DATABASE, or …/DATABASE?unix_socket=PATH"
-    return ""

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -15,24 +14,19 @@ from sqlalchemy import (
     bindparam,
     case,
     column,
-    create_engine,
-    event,
     func,
     not_,
     select,
     table,
 )
-from sqlalchemy.engine import Engine, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from collima.core.errors import SourceError
-from collima.core.text import discreet, line
+from connectors import mariadb
 
 _AT_ONCE = 500  # names in one question
-_ANSWER = 300  # seconds to wait for one answer
 _LONGEST = 1 << 30
-_GONE = frozenset({1040, 1053, 1203, 1205, 1213, 2002, 2003, 2006, 2013})
-"""What may be over soon: too many connections, a shutdown, a lock, a server that is not there."""
 
 _SUBSCRIBERS = table(
     "subscriber_table",
@@ -90,23 +84,12 @@ class Exclusions:
 
 def engine(url: str, password: str) -> Engine:
     """Every session is read only, and sees one moment. `url` was checked when the configuration was read."""
-    known = make_url(url)
-    made = create_engine(
-        (known.set(password=password) if password else known).update_query_dict({"charset": "utf8mb4"}),
-        isolation_level="REPEATABLE READ",
-        pool_pre_ping=True,  # an include may take longer than the server's patience
-        connect_args={"connect_timeout": 10, "read_timeout": _ANSWER, "write_timeout": _ANSWER},
+    return mariadb.engine(
+        url,
+        password,
+        "REPEATABLE READ",
+        ("SET SESSION TRANSACTION READ ONLY", f"SET SESSION group_concat_max_len = {_LONGEST}"),
     )
-    event.listen(made, "connect", _prepare)
-    return made
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    """Of a new connection of PyMySQL."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET SESSION TRANSACTION READ ONLY")
-        cursor.execute(f"SET SESSION group_concat_max_len = {_LONGEST}")
-    connection.commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +123,9 @@ class Database:
             raise self._translated(err) from err
 
     def _translated(self, err: SQLAlchemyError) -> SourceError:
-        code, told = 0, type(err).__name__
-        if isinstance(err, DBAPIError) and err.orig is not None:
-            arguments = err.orig.args
-            code = arguments[0] if arguments and isinstance(arguments[0], int) else 0
-            told = str(arguments[-1]) if arguments else told
+        words, transient = mariadb.told(err)
         where = self.engine.url.host or "this machine"
-        return SourceError(f"Sympa's database on {where}: {line(discreet(told), 200)}", transient=code in _GONE)
+        return SourceError(f"Sympa's database on {where}: {words}", transient=transient)
 
     def _rows(self, connection: Connection, names: Collection[str]) -> dict[str, Rows]:
         found: dict[str, Rows] = {}

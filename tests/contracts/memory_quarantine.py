@@ -42,9 +42,9 @@ class MemoryQuarantine:
         self.count += 1
         message = f"m{self.count}"
         made = []
-        for number, recipient in enumerate(recipients, 1):
+        for number, recipient in enumerate(map(str.lower, recipients), 1):
             key = ItemId(f"{message}:{number}")
-            self.all[key] = Item(key, recipient, at, sender, author, subject, size, category, score, message)
+            self.all[key] = Item(key, recipient, at, sender.lower(), author, subject, size, category, score, message)
             made.append(key)
         return made
 
@@ -123,9 +123,9 @@ class MemorySession:
         if self.of.gone:
             raise Refused("the quarantine cannot be reached", transient=True)
         if rule is None:
-            self.of.said.pop((recipient, sender), None)
+            self.of.said.pop((recipient.lower(), sender.lower()), None)
         else:
-            self.of.said[recipient, sender] = rule
+            self.of.said[recipient.lower(), sender.lower()] = rule
 
     def purge(self, before: datetime) -> Iterator[int]:
         old: dict[str, list[ItemId]] = {}
