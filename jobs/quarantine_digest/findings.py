@@ -21,6 +21,7 @@ _TOLD: tuple[tuple[Level, str, str], ...] = (
     ("warning", "requests-waiting", "requests to release an attachment or a virus wait for an administrator"),
     ("info", "no-way-back", "digests cannot be taken back"),
 )
+CODES = frozenset(code for _, code, _ in _TOLD)
 
 
 def counted(counts: Mapping[str, int]) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from connectors.sympa import lists
 from connectors.sympa.database import Exclusions, Rows
 from connectors.sympa.machine import Look
 from jobs.account_expiry import findings
+from jobs.quarantine_digest import findings as digests
 from jobs.roster_sync.options import Stanza
 from tests.jobs.alumni import Alumni, accounts, entry
 from tests.jobs.campus import Campus, person, place, staff, stanza
@@ -191,3 +192,19 @@ def test_doubts_of_account_expiry_are_translated(tmp_path: Path) -> None:
     assert all(translated(source.reason) for source in alumni.run().sources if source.reason)
     alumni.people(entry(1, date(2026, 1, 1)), entry(2, person=None, status="active"))
     assert all(translated(source.reason) for source in alumni.run().sources if source.reason)
+
+
+def test_findings_of_digests_are_translated() -> None:
+    told_of = [
+        *digests.counted(dict.fromkeys(digests.CODES, 3)),
+        *digests.released({"a@b.example": 2}, date(2026, 1, 1)),
+    ]
+    assert len(told_of) == len(digests.CODES) + 1
+    assert [f.code for f in told_of if not translated(f.text)] == []
+
+
+def test_held_digests_are_translated() -> None:
+    subject = Subject("l", 60, limits=(Limit("send", amount(20)),))
+    plan = Plan((), (subject,), tuple(Change(Key("l", "send", str(n)), "", None) for n in range(25)))
+    assert translated(guard.judge(plan, Whole(), ()).reasons["l"])
+    assert translated("from before the first digest")

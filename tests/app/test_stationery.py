@@ -1,6 +1,8 @@
 """Letters to people: in their language, by our templates or a site's, and never by one that is broken."""
 
+import re
 from datetime import UTC, date, datetime
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,86 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 def test_a_subject_from_a_template_stays_one_header(tmp_path: Path) -> None:
     (tmp_path / "expiry.it.txt.j2").write_text("Subject: {{ address }}\n\nx\n")
     assert written("it", tmp_path, address="a\u202eb")[1] == "a\N{REPLACEMENT CHARACTER}b"
+
+
+def both(folder: Path | None = None, language: str = "it", **values: object) -> EmailMessage:
+    return Templates("posta@unimore.it", "unimore.it", "it").write(
+        "greeting",
+        {"name": "Anna", **values},
+        to=Address("one@example.org"),
+        language=language,
+        message_id="x",
+        now=datetime(2026, 11, 24, 3, tzinfo=UTC),
+        folder=folder,
+    )
+
+
+@pytest.fixture
+def greeting(tmp_path: Path) -> Path:
+    (tmp_path / "greeting.it.txt.j2").write_text("Subject: Ciao\n\nCiao {{ name }}.\n")
+    (tmp_path / "greeting.it.html.j2").write_text("{% extends 'greeting.html.j2' %}{% set word = 'Ciao' %}")
+    (tmp_path / "greeting.html.j2").write_text("<p>{{ word }} {{ name }}</p>")
+    return tmp_path
+
+
+def test_a_letter_with_html_is_one_mail_of_two_parts_and_always_the_same_bytes(greeting: Path) -> None:
+    mail = both(greeting, name="<Anna>")
+    assert mail.get_content_type() == "multipart/alternative"
+    text, html = (mail.get_body((kind,)) for kind in ("plain", "html"))
+    assert text
+    assert html
+    assert text.get_content() == "Ciao <Anna>.\n"
+    assert html.get_content() == "<p>Ciao &lt;Anna&gt;</p>\n"
+    assert mail.as_bytes() == both(greeting, name="<Anna>").as_bytes()
+    assert mail["Content-Language"] == "it"
+
+
+def test_a_language_without_html_gets_text_alone(greeting: Path) -> None:
+    (greeting / "greeting.en.txt.j2").write_text("Subject: Hello\n\nHello {{ name }}.\n")
+    assert both(greeting, "en").get_content_type() == "text/plain"
+
+
+@pytest.mark.parametrize("file", ["greeting.it.html.j2", "greeting.html.j2"])
+def test_html_that_is_no_template_is_found_before_anything_is_done(greeting: Path, file: str) -> None:
+    templates = Templates("posta@unimore.it", "unimore.it", "it")
+    templates.check("greeting", greeting)
+    whole = (greeting / file).read_text()
+    (greeting / file).write_text(whole + "{% if %}")
+    # A folder is looked up once in the life of a process: as another run, this one has another name for it.
+    with pytest.raises(ConfigError, match=rf"{re.escape(file)}: "):
+        templates.check("greeting", greeting / ".." / greeting.name)
+    (greeting / "greeting.html.j2").unlink()
+    (greeting / "greeting.it.html.j2").write_text("{% extends 'greeting.html.j2' %}")
+    with pytest.raises(ConfigError, match=r"greeting\.html\.j2"):
+        templates.check("greeting", greeting / "." / ".." / greeting.name)
+
+
+@pytest.mark.parametrize("name", ["expiry", "digest"])
+def test_our_own_letters_compile(name: str) -> None:
+    Templates("posta@unimore.it", "unimore.it", "it").check(name, None)
+
+
+@pytest.mark.parametrize(("size", "told"), [(0, "1 KB"), (1_499, "1 KB"), (999_000, "999 KB"), (3_450_000, "3,5 MB")])
+def test_sizes_are_told_as_people_read_them(greeting: Path, size: int, told: str) -> None:
+    (greeting / "greeting.it.txt.j2").write_text("Subject: x\n\n{{ size|bytes('it') }}\n")
+    mail = both(greeting / ".." / greeting.name, size=size)
+    body = mail.get_body(("plain",))
+    assert body
+    assert body.get_content().strip() == told
+
+
+def test_a_url_longer_than_a_line_stays_whole_in_its_header() -> None:
+    url = f"https://posta.unimore.it/{'x' * 300}"
+    mail = Templates("posta@unimore.it", "unimore.it", "it").write(
+        "expiry",
+        VALUES,
+        to=Address("one@example.org"),
+        language="",
+        message_id="x",
+        now=datetime(2026, 11, 24, 3, tzinfo=UTC),
+        folder=None,
+        sender="quarantena@unimore.it",
+        unsubscribe=url,
+    )
+    assert mail["From"] == "quarantena@unimore.it"
+    assert f"\r\nList-Unsubscribe: <{url}>\r\n".encode() in mail.as_bytes()
