@@ -11,6 +11,7 @@ SENTINEL = ".mailstore"
 FOLDERS = ("", ".Sent", ".Trash", ".Archive", ".Archive.2013", ".Lists")
 WEIGHTS = (45, 18, 8, 14, 8, 7)
 FLAGS = ("", "S", "S", "S", "RS", "FS", "ST")
+LF = b"\n"
 EPOCH = 1_790_000_000  # seconds: autumn of 2026, before any run of a test
 _SUBJECTS = ("riunione", "consiglio", "verbale", "bando", "laurea", "orario", "invito", "seminario", "rimborso")
 _FILL = ("Gentili colleghi, si ricorda la riunione del dipartimento.\n" * 4000).encode()
@@ -50,17 +51,17 @@ class MailStore:
     ) -> Path:
         """One message of its own. Without `flags`: some; "-": none, and still in `new`."""
         folder = self.random.choices(FOLDERS, WEIGHTS)[0] if folder is None else folder
-        path = self._place(user, folder, flags, size or self._size())
-        size = int(path.name.partition("S=")[2].partition(",")[0])
-        path.write_bytes(self._body(f"{user}@{self.domain}", subject, size))
+        body = self._body(f"{user}@{self.domain}", subject, size or self._size())
+        path = self._place(user, folder, flags, body)
+        path.write_bytes(body)
         self._date(path)
         return path
 
     def post(self, users: Sequence[str], folder: str = ".Lists", *, subject: str = "") -> list[Path]:
         """One message to all of these: one file, as Dovecot's LMTP leaves it."""
-        size = self._size()
-        paths = [self._place(user, folder, None, size) for user in users]
-        paths[0].write_bytes(self._body(f"lista@{self.domain}", subject, size))
+        body = self._body(f"lista@{self.domain}", subject, self._size())
+        paths = [self._place(user, folder, None, body) for user in users]
+        paths[0].write_bytes(body)
         self._date(paths[0])
         for path in paths[1:]:
             path.hardlink_to(paths[0])
@@ -98,11 +99,11 @@ class MailStore:
     def _size(self) -> int:
         return min(int(self.random.lognormvariate(0, 1.1) * self.median) + 400, 200_000)
 
-    def _place(self, user: str, folder: str, flags: str | None, size: int) -> Path:
+    def _place(self, user: str, folder: str, flags: str | None, body: bytes) -> Path:
         self.count += 1
         flags = self.random.choice(FLAGS) if flags is None else flags
         unique = f"M{self.random.randrange(10**6):06d}P{self.seed}Q{self.count}"
-        name = f"{EPOCH - self.count}.{unique}.mail,S={size},W={size + 20}"
+        name = f"{EPOCH - self.count}.{unique}.mail,S={len(body)},W={len(body) + body.count(LF)}"
         part = ("new", name) if flags == "-" else ("cur", f"{name}:2,{flags}")
         return self.root.joinpath(user, "Maildir", folder, *part)
 
