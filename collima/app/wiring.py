@@ -114,7 +114,7 @@ def frozen(job: Job, zone: ZoneInfo) -> bool:
 
 
 def may_run(config: Config, name: str, *, asked: bool = False) -> None:
-    """Raises ConfigError when another machine is to run this job, or when it runs only `asked` by a command of its own."""
+    """Raises ConfigError when another machine is to run this job; or when a command of its own is what asks for it."""
     if not asked and (cure := getattr(config.job(name).options, "by_hand", "")):
         raise ConfigError(f"{name} does not run by itself: {cure}")
     wanted, host = config.job(name).runs_on, socket.gethostname()

@@ -1,7 +1,7 @@
 """What the command line shows of the past: runs and their changes, holds and approvals, since when somebody is in."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -161,6 +161,11 @@ class Archive:
         with self.database.read() as connection:
             for row in connection.execute(wanted.order_by(changes.c.subject, changes.c.verb, changes.c.what)):
                 yield change_row(row)
+
+    def approvals(self, run: str) -> Sequence[ApprovalRow]:
+        """Who let something go in this run, and why."""
+        with self.database.read() as connection:
+            return [approval_row(row) for row in connection.execute(approvals_of(approvals.c.run == run))]
 
     def outcomes(self, run: str) -> Mapping[str, int]:
         """How many changes of a run are done, failed, unknown; only what there is."""

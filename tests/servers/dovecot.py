@@ -23,6 +23,8 @@ PASSWORD = "pw"
 """Of every user."""
 MASTER, MASTER_PASSWORD = "collima", "pw-master"
 """Who may open everybody's mailbox: as `anna.rossi*collima`."""
+OTHERS = 500
+"""So many more there are for `Dovecot.somebody`."""
 USERS = ("anna.rossi", "bruno.bianchi", "carla.verdi")
 
 _CONFIGURATION = """
@@ -91,6 +93,7 @@ class Dovecot:
     location: str = ""  # as Dovecot's mail_location; "" for {mail}/%n/Maildir
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    others: Iterator[str] = field(default_factory=lambda: (f"anna.rossi{n}" for n in range(1, OTHERS)))
 
     @property
     def owner(self) -> tuple[int, int]:
@@ -126,10 +129,7 @@ class Dovecot:
         return [line for line in self.log.splitlines() if re.search(r": (Warning|Error|Fatal|Panic): ", line)]
 
     def maildir(self, user: str) -> Path:
-        """The user's own. Both are made when they are not there."""
-        if user not in self.users:
-            self.users = [*self.users, user]
-            self._know()
+        """The user's own, made when it is not there."""
         there = self.mail / user / "Maildir"
         for part in ("tmp", "new", "cur"):
             (there / part).mkdir(parents=True, exist_ok=True)
@@ -137,10 +137,17 @@ class Dovecot:
         return there
 
     def _know(self) -> None:
-        """Writes down its users, whom it looks up anew each time."""
+        """Writes down its users."""
         uid, gid = self.owner
-        rows = (f"{user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{self.folder / 'home' / user}::\n" for user in self.users)
+        known = [*self.users, *(f"anna.rossi{n}" for n in range(1, OTHERS))]
+        rows = (f"{user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{self.folder / 'home' / user}::\n" for user in known)
         (self.folder / "users").write_text("".join(rows))
+
+    def somebody(self) -> str:
+        """A user whom nobody was given before, with an empty mailbox. Users are read at the start, for all tests."""
+        user = next(self.others)
+        self.maildir(user)
+        return user
 
     def own(self, path: Path) -> None:
         """Gives a tree to the owner of the mail."""

@@ -12,7 +12,7 @@ from collima.app.paste import Commands
 from collima.app.result_json import restored
 from collima.app.terminal import draw, table
 from collima.core.errors import ConfigError
-from collima.state.archive import Archive, ChangeRow, RunRow, Shown
+from collima.state.archive import ApprovalRow, Archive, ChangeRow, RunRow, Shown
 
 
 def holds(arguments: Namespace) -> int:
@@ -41,10 +41,12 @@ def show(arguments: Namespace) -> int:
         except ConfigError:
             return _show_hold(arguments, config, _hold(archive, arguments.what))
         changes = list(archive.changes(run.id))
+        approvals = archive.approvals(run.id)
     if arguments.json:
-        as_json({"run": run, "result": run.document, "changes": changes})
+        as_json({"run": run, "result": run.document, "changes": changes, "approvals": approvals})
     else:
         _show_run(arguments, config, run, changes)
+        _show_approvals(config, approvals)
     return 0
 
 
@@ -86,14 +88,18 @@ def _show_hold(arguments: Namespace, config: Config, hold: Shown) -> int:
     rows = [(h.job, h.subject, h.keys, h.reason, _local(config, h.since), h.ending or "waits") for h in hold.holds]
     table(console, ["job", "subject", "changes", "why", "since", "state"], rows)
     table(console, ["subject", "verb", "what"], [(k.subject, k.verb, k.what) for k in hold.keys])
-    if hold.approvals:
-        given = [(a.who, _local(config, a.at), a.reason, a.left) for a in hold.approvals]
-        table(console, ["approved by", "at", "reason", "left"], given)
+    _show_approvals(config, hold.approvals)
     if any(not h.ending for h in hold.holds):
         first = hold.holds[0]
         commands = Commands(arguments.config or "", undoes=first.undoes)
         console.out(commands.approve(first.job, hold.fingerprint), highlight=False)
     return 0
+
+
+def _show_approvals(config: Config, approvals: Sequence[ApprovalRow]) -> None:
+    if approvals:
+        given = [(a.who, _local(config, a.at), a.reason, a.left) for a in approvals]
+        table(Console(), ["approved by", "at", "reason", "left"], given)
 
 
 def history(arguments: Namespace) -> int:
