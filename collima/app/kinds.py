@@ -27,7 +27,9 @@ JOBS = {
     "account-expiry": "jobs.account_expiry:AccountExpiry",
     "copy-verify": "jobs.copy_verify:CopyVerify",
     "quarantine-digest": "jobs.quarantine_digest:QuarantineDigest",
+    "quarantine-purge": "jobs.quarantine_purge:QuarantinePurge",
     "restore": "jobs.restore:Restore",
+    "mailbox-copy": "jobs.mailbox_copy:MailboxCopy",
     "roster-sync": "jobs.roster_sync:RosterSync",
     "snapshot-check": "jobs.snapshot_check:SnapshotCheck",
 }
@@ -41,8 +43,6 @@ CONNECTORS_TO_COME = frozenset(
 JOBS_TO_COME = frozenset(
     {
         "archive-retention",
-        "mailbox-copy",
-        "quarantine-purge",
     }
 )
 """Kinds that a schedules.yaml may name already: `check` notes them, a run refuses them."""

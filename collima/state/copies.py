@@ -11,7 +11,7 @@ from collima.core.errors import StateError
 from collima.state.clock import micros, moment
 from collima.state.database import Database
 from collima.state.keys import put
-from collima.state.tables import copies, runs
+from collima.state.tables import absences, copies, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,11 @@ class SqlCopyBook:
                 Past(moment(row.started), row.state, row.mailboxes or 0, row.messages or 0, row.size or 0)
                 for row in connection.execute(wanted)
             ]
+
+    def missed(self) -> frozenset[str]:
+        mine = absences.c.job == self.job, absences.c.target == self.target, absences.c.verb == "drop-mailbox"
+        with self.database.read() as connection:
+            return frozenset(connection.scalars(select(absences.c.what).where(*mine)))
 
     def count(self, run: str, *, mailboxes: int, messages: int, size: int) -> None:
         """Raises StateError when no run is under way."""

@@ -61,6 +61,9 @@ class Kept:
         except OSError as err:
             raise SourceError(f"{self.side.root}: the mailbox cannot be read: {err.strerror}") from err
 
+    def home(self, generation: str, mailbox: str) -> Path | None:
+        return self.side.root / self._home(generation, mailbox) if isinstance(self.side, Here) else None
+
     @contextmanager
     def file(self, generation: str, mailbox: str, message: Message) -> Iterator[Path]:
         path = "/".join(filter(None, (self._home(generation, mailbox), message.folder, message.part, message.name)))

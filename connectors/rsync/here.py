@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collima.core.errors import SourceError
+from collima.core.stores import Room
 
 PASSING = (FileNotFoundError, NotADirectoryError)
 """What a folder that vanishes while it is looked at gives."""
@@ -22,14 +23,6 @@ class Entry(NamedTuple):
     size: int = -1  # bytes; -1: not asked for
     mtime: int = 0  # whole seconds since 1970
     inode: int = 0  # 0: not known
-
-
-class Room(NamedTuple):
-    """What is left for us on a side's file system."""
-
-    block: int
-    bytes: int
-    inodes: int  # -1: its file system does not count them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +51,14 @@ class Here:
                 return [Entry(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
         except OSError as err:
             raise _unreadable(self.root, err) from err
+
+    def look(self, path: str) -> Entry | None:
+        """One file; None: it is not there any more."""
+        try:
+            known = os.lstat(self._at(path))
+        except OSError:
+            return None
+        return Entry(path, False, known.st_size, int(known.st_mtime), known.st_ino)
 
     def walk(self, path: str = "", *, sizes: bool = True) -> Iterator[Entry]:
         """Everything below, each folder before what is in it. `sizes`: for files that tell no size by their names.

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from collima.core.copies import Message
 
 PARTS = ("cur", "new")
-SKIPPED = ("tmp", ".rsync-partial")
+PARTIAL = ".rsync-partial"
+"""Where rsync keeps what it has of a file when it is stopped."""
 _SIZE = re.compile(r",S=(\d{1,18})(?=[,:]|$)", re.ASCII)
 
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collima.core.copies import Generation, Message
+from collima.core.errors import SourceError
+from collima.core.stores import Shape
 from connectors.rsync import there
 from connectors.rsync.generations import Kept
 from connectors.rsync.here import Here
 from connectors.rsync.pattern import Pattern
+from connectors.rsync.store import Tree
 from connectors.rsync.there import There
 
 if TYPE_CHECKING:
@@ -34,6 +37,26 @@ class Session:
     def _side(self, text: str) -> Here | There:
         return there.parse(text, self.options.ssh) or Here(Path(text))
 
+    def store(self, shape: Shape) -> Tree:
+        """Raises ConfigError."""
+        return Tree(
+            source=self.source,
+            side=self.copy,
+            sentinel=self.options.sentinel,
+            shape=shape,
+            pattern=Pattern(shape.mailboxes or self.options.mailboxes),
+            ssh=self.options.ssh,
+            bandwidth=self.options.bandwidth,
+        )
+
+    def check(self) -> str:
+        """What is there; raises SourceError."""
+        if not self.source.has(self.options.sentinel):
+            raise SourceError(f"{self.options.from_}: there is no {self.options.sentinel}: is it mounted?")
+        self.copy.room()
+        kept = len(self.generations())
+        return f"{self.options.from_} has {self.options.sentinel}, {self.options.to} has {kept} generations"
+
     # ---- core.copies.Originals
 
     @property
@@ -51,6 +74,9 @@ class Session:
 
     def file(self, generation: str, mailbox: str, message: Message) -> AbstractContextManager[Path]:
         return self.kept.file(generation, mailbox, message)
+
+    def home(self, generation: str, mailbox: str) -> Path | None:
+        return self.kept.home(generation, mailbox)
 
     def original(self, mailbox: str, message: Message) -> Path | None:
         return self.kept.original(mailbox, message)

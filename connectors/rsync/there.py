@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from collima.core.errors import SourceError
+from collima.core.stores import Room
 from connectors.rsync import child
-from connectors.rsync.here import Entry, Room
+from connectors.rsync.here import Entry
 
 _LINE = re.compile(r"(.)\S{9} +([0-9]+) (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) (.*)", re.ASCII | re.DOTALL)
 _MISSING = 23

@@ -1,0 +1,105 @@
+"""A mail store that is copied: what a connector offers to the job that copies it, whatever copies."""
+
+import random
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one job wants its copies."""
+
+    mailboxes: str = ""  # what makes a mailbox; "": as the connector says
+    generations: int = 0  # how many are kept; 0: a mirror
+    follow_renames: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is left for us where the copies are."""
+
+    block: int  # bytes
+    bytes: int
+    inodes: int  # -1: not counted there
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One mailbox, by the names of its files, in the source and in the copy that the run goes on from."""
+
+    source: int = 0  # messages
+    copy: int = 0  # messages
+    size: int = 0  # bytes of its messages in the source
+    come: int = 0  # messages and other files that the copy does not have so, renamed ones included
+    leave: int = 0  # messages and other files that only the copy has
+    entries: int = 0  # files and folders in the copy
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Both sides by names. Keys of mailboxes are fit to be shown and stored; one mailbox has one."""
+
+    boxes: Mapping[str, Box]  # of every mailbox of either side
+    gone: frozenset[str] = frozenset()  # those that only the copy has
+    strays: Mapping[str, int] = field(default_factory=dict)  # outside of mailboxes, only in the copy: path -> entries
+    fresh: int = 0  # files outside of mailboxes that the copy does not have so
+    files: int = 0  # to be copied, each inode once
+    blocks: int = 0  # that they take
+    folders: int = 0  # that a new generation takes
+    empty: bool = False  # there is no copy yet
+    unfinished: bool = False  # the copy is one that an earlier run has left in the middle
+    linkable: frozenset[int] = frozenset()  # the connector's own
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What one run may do. What it does not name stays as it is in the copy."""
+
+    only: frozenset[str] | None = None  # just these mailboxes; None: the whole store
+    clean: frozenset[str] = frozenset()  # mailboxes in which may be deleted what the source has not
+    drop: frozenset[str] = frozenset()  # mailboxes that may be deleted
+    stray: frozenset[str] = frozenset()  # strays that may be deleted
+    most: int = 0  # never delete more files and folders than this
+    attributes: bool = False  # names are the same: put attributes in order, delete nothing, make no generation
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What came of it. `faults`: by mailbox, why files were not copied; "" for what is in none."""
+
+    sent: int = 0  # bytes of files
+    files: int = 0
+    renamed: int = 0  # names that were given or moved without sending anything
+    vanished: bool = False  # files went away while they were copied
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """A live session on a mail store and its copies, for one job."""
+
+    def ready(self) -> Room:
+        """Raises NotHere where the store is not mounted, and SourceError for a side that cannot be used."""
+
+    def inventory(self) -> Inventory:
+        """Complete, or SourceError. Changes nothing."""
+
+    def copy(self, errand: Errand, seen: Inventory, told: Callable[[str], None]) -> Copied:
+        """`told` the mailbox of each file that is sent. Raises Refused: what is there is left for the next run."""
+
+    def counts(self) -> Iterator[tuple[str, int]]:
+        """(mailbox, messages) in the copy that `copy` has made or put in order."""
+
+    def missing(self, mailbox: str, before: datetime) -> int:
+        """How many messages the source had before and has now that this copy has not."""
+
+    def sample(self, counts: Mapping[str, int], size: int, chance: random.Random) -> Collection[str]:
+        """Compares so many messages of that copy with the source, each byte. Returns the mailboxes of those that
+        differ, one for each; what is gone from the source differs from nothing."""
+
+    def finish(self, moment: datetime) -> str:
+        """The copy is good: it becomes a generation, and the oldest beyond those to keep are removed.
+
+        Returns its name. Raises Refused.
+        """

@@ -1,0 +1,251 @@
+"""Copying a mail store for one job: `core.stores.Store`."""
+
+import contextlib
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+
+from collima.core.errors import NotHere, Refused, SourceError
+from collima.core.stores import Copied, Errand, Inventory, Room, Shape
+from connectors.rsync import child, layout, maildir
+from connectors.rsync.compare import distant, mounted
+from connectors.rsync.contents import Contents, below, mailboxes, one
+from connectors.rsync.here import Here
+from connectors.rsync.links import Links
+from connectors.rsync.names import meant, shown
+from connectors.rsync.pattern import Pattern
+from connectors.rsync.rate import Rate
+from connectors.rsync.renames import Renames
+from connectors.rsync.survey import Side, Survey, top
+from connectors.rsync.there import There
+from connectors.rsync.transfer import Transfer, just, protecting
+
+
+@dataclass(slots=True)
+class Tree:
+    """`most_links`: as if no file could have more names than this; 0: what the file system says."""
+
+    source: Here | There
+    side: Here | There  # of the copies
+    sentinel: str
+    shape: Shape
+    pattern: Pattern
+    ssh: tuple[str, ...]
+    bandwidth: Rate | None = None
+    most_links: int = 0
+    root: str = field(default="", init=False)  # below the side: the copy that `copy` works on
+
+    # ---- looking
+
+    def ready(self) -> Room:
+        if not self.source.has(self.sentinel):
+            raise NotHere(
+                f"{self.source.argument}: there is no {self.sentinel}: the mail store is not mounted here, or nobody "
+                "has put this file into it"
+            )
+        room = self.side.room()
+        names = [entry.path for entry in self.side.names() if entry.folder]
+        stamps = layout.stamps(names)
+        if not self.shape.generations and (stamps or layout.INCOMING in names):
+            raise SourceError(
+                f"{self.side.argument} holds generations, which a mirror would delete: write `generations`, or name "
+                "another folder in `to`"
+            )
+        mirrored = any(self.side.has(below(n, self.pattern.parts[-1])) for n in names if self.pattern.fits(0, n))
+        if self.shape.generations and not stamps and mirrored:
+            raise SourceError(
+                f"{self.side.argument} holds a mirror: write `generations: 0`, or name another folder in `to`"
+            )
+        return room
+
+    def inventory(self) -> Inventory:
+        block = self.side.room().block
+        names = {entry.path for entry in self.side.names() if entry.folder}
+        root = self._newest(names)
+        self.root = root or ""
+        copy = None if root is None else Side(self.side, root)
+        found = Survey(self.pattern, Side(self.source), copy, block).inventory(
+            unfinished=bool(self.shape.generations) and layout.INCOMING in names
+        )
+        if not any(box.source for box in found.boxes.values()) or len(found.gone) == len(found.boxes):
+            raise SourceError(f"{self.source.argument}: there is no mailbox {self.pattern.text} with a message in it")
+        return found
+
+    def _newest(self, names: Collection[str]) -> str | None:
+        """The copy that a run goes on from: one that was left in the middle, else the newest; None: there is none."""
+        if not self.shape.generations:
+            return ""
+        if layout.INCOMING in names:
+            return layout.INCOMING
+        return next(iter(layout.stamps(names)), None)
+
+    # ---- copying
+
+    def copy(self, errand: Errand, seen: Inventory, told: Callable[[str], None]) -> Copied:
+        try:
+            self._begin(errand)
+            renamed = self._follow(errand, seen)
+        except (OSError, SourceError) as err:
+            full = isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise Refused(
+                "no room is left where the copies are" if full else f"the copy cannot begin: {_why(err)}"
+            ) from err
+        transfer = Transfer(self.source.argument, self._target, self.pattern, self._options(errand))
+        faults = transfer.run(self._rules(errand, seen), told)
+        return Copied(
+            sent=transfer.figures.get("sent", 0),
+            files=transfer.figures.get("files", 0),
+            renamed=renamed,
+            vanished=faults is None,
+            faults=faults or {},
+        )
+
+    @property
+    def _target(self) -> str:
+        return f"{self.side.argument}{self.root}/" if self.root else self.side.argument
+
+    def _options(self, errand: Errand) -> list[str]:
+        options = [] if errand.attributes else ["--delete-delay", f"--max-delete={errand.most}"]
+        if self.bandwidth:
+            options.append(f"--bwlimit={max(1, self.bandwidth.bytes // 1024)}")
+        if isinstance(self.source, There) or isinstance(self.side, There):
+            options += child.over(self.ssh)
+        return options
+
+    def _begin(self, errand: Errand) -> None:
+        """The tree that rsync works on. Raises OSError or SourceError."""
+        if not self.shape.generations or errand.attributes or self.root == layout.INCOMING:
+            return
+        if errand.only is not None and self.root:  # no generation of its own: the newest is put right in place
+            return
+        names = {entry.path for entry in self.side.names() if entry.folder}
+        for name in names:
+            if name.startswith(layout.GOING):
+                self.side.remove(name)
+        if isinstance(self.side, There):
+            self.side.remove(layout.LINKING)
+            self.side.link(self.root, layout.LINKING)
+        elif self.root:
+            Links(self.side.root / self.root, self.side.root / layout.LINKING, self.most_links).make()
+        else:
+            (self.side.root / layout.LINKING).mkdir(exist_ok=True)
+        self.side.rename(layout.LINKING, layout.INCOMING)
+        self.root = layout.INCOMING
+
+    def _follow(self, errand: Errand, seen: Inventory) -> int:
+        come = any(box.come for box in seen.boxes.values())
+        mounted = isinstance(self.source, Here) and isinstance(self.side, Here)
+        if not (self.shape.follow_renames and mounted and come) or seen.empty:
+            return 0
+        assert isinstance(self.source, Here)
+        assert isinstance(self.side, Here)
+        renames = Renames(self.pattern, self.source.root, self.side.root / self.root, seen.linkable)
+        renames.follow(None if errand.only is None else {meant(name) for name in errand.only})
+        return renames.count
+
+    def _rules(self, errand: Errand, seen: Inventory) -> list[str]:
+        rules = just([self._home(name) for name in errand.only]) if errand.only is not None else []
+        if errand.attributes:
+            return rules
+        kept = [self._home(name) for name, box in seen.boxes.items() if box.leave and name not in errand.clean]
+        outside: dict[str, object] = {}
+        if seen.gone:
+            outside = self._above(seen)
+        gone = [top(self._home(name), outside) for name in seen.gone - errand.drop]
+        strays = [meant(path) for path in seen.strays if path not in errand.stray]
+        return [*protecting([*(set(kept) - {self._home(n) for n in seen.gone}), *gone, *strays]), *rules]
+
+    def _above(self, seen: Inventory) -> dict[str, object]:
+        """The folders above mailboxes that the source still has."""
+        folders = set()
+        for name in seen.gone:
+            parts = self._home(name).split("/")
+            folders |= {"/".join(parts[:depth]) for depth in range(1, len(parts))}
+        return {folder: None for folder in folders if self.source.has(folder)}
+
+    def _home(self, name: str) -> str:
+        return self.pattern.path(meant(name))
+
+    # ---- looking at what came of it
+
+    def counts(self) -> Iterator[tuple[str, int]]:
+        for name, entries in mailboxes(self.side, self.root, self.pattern, {}):
+            home = self.pattern.path(name)
+            if isinstance(self.side, Here):
+                self._sweep(
+                    [below(self.root, e.path) for e in entries if e.folder and e.path.endswith(maildir.PARTIAL)]
+                )
+            yield shown(name), len(Contents.of(entries, home).messages)
+
+    def _sweep(self, folders: Collection[str]) -> None:
+        """What rsync kept of files that are there now, or are gone."""
+        for folder in folders:
+            with contextlib.suppress(OSError):
+                self.side.remove(folder)
+
+    def missing(self, mailbox: str, before: datetime) -> int:
+        home = self._home(mailbox)
+        source = Contents.of(one(self.source, "", home) or (), home)
+        copy = Contents.of(one(self.side, self.root, home) or (), home)
+        return sum(
+            self._since(f"{home}/{entry.path}", entry.mtime) < before.timestamp()
+            for key, entry in source.messages.items()
+            if key not in copy.messages
+        )
+
+    def _since(self, path: str, mtime: int) -> float:
+        """Since when a file has been there under this name, seconds; by its mtime where nothing else is told."""
+        if not isinstance(self.source, Here):
+            return mtime
+        try:
+            return (self.source.root / path).lstat().st_ctime
+        except OSError:
+            return float("inf")
+
+    def sample(self, counts: Mapping[str, int], size: int, chance: Random) -> Collection[str]:
+        held = [name for name, count in counts.items() if count]
+        chosen = Counter(chance.choices(held, [counts[name] for name in held], k=size) if held else ())
+        paths: list[str] = []
+        for name, several in sorted(chosen.items()):
+            home = self._home(name)
+            there = sorted(e.path for e in Contents.of(one(self.side, self.root, home) or (), home).messages.values())
+            paths += [f"{home}/{path}" for path in chance.sample(there, min(several, len(there)))]
+        return [shown(self.pattern.name(path)) for path in sorted(self._differing(paths))]
+
+    def _differing(self, paths: Collection[str]) -> Collection[str]:
+        if isinstance(self.source, Here) and isinstance(self.side, Here):
+            copy = self.side.root / self.root
+            return [path for path in paths if mounted(self.source, copy, self.pattern, path)]
+        return distant(self.source.argument, self._target, child.over(self.ssh), paths)
+
+    # ---- the end
+
+    def finish(self, moment: datetime) -> str:
+        if not self.shape.generations:
+            if isinstance(self.side, Here):  # its change time tells when
+                self.side.root.chmod(self.side.root.stat().st_mode & 0o7777)
+            return layout.MIRROR
+        if self.root != layout.INCOMING:
+            return self.root
+        try:
+            names = {entry.path for entry in self.side.names()}
+            while (name := layout.stamp(moment)) in names:
+                moment += timedelta(minutes=1)
+            if isinstance(self.side, Here):
+                child.output(["sync", "--file-system", os.fspath(self.side.root)])
+            self.side.rename(layout.INCOMING, name)
+            self.root = name
+            for old in layout.stamps({*names, name})[self.shape.generations :]:
+                self.side.rename(old, layout.GOING + old)
+                self.side.remove(layout.GOING + old)
+        except (OSError, SourceError, child.Failed) as err:
+            raise Refused(f"the generation could not be finished: {_why(err)}") from err
+        return name
+
+
+def _why(err: Exception) -> str:
+    return (err.strerror or "") if isinstance(err, OSError) else str(err)

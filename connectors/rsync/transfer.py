@@ -1,0 +1,111 @@
+"""One rsync over the whole tree: what it is told, and what it says."""
+
+import re
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from collima.core.errors import Refused
+from connectors.rsync import child, maildir
+from connectors.rsync.names import shown
+from connectors.rsync.pattern import Pattern
+
+ALWAYS = (
+    "rsync",
+    "--archive",
+    "--hard-links",
+    "--numeric-ids",
+    f"--partial-dir={maildir.PARTIAL}",
+    "--no-human-readable",
+    "--stats",
+    "--out-format=%o|%n",
+)
+_MAGIC = re.compile(r"([\\*?\[])")
+_NAMED = re.compile(r'"(.+?)"(?: |$)', re.DOTALL)
+_WHY = re.compile(r'"[^"]*"(?: -> "[^"]*")?(?: failed)?: (.*)$')
+_FIGURE = {
+    "Total transferred file size: ": "sent",
+    "Number of regular files transferred: ": "files",
+}
+
+
+@dataclass(slots=True)
+class Transfer:
+    """`source` and `copy` as rsync is told them, each with a slash at its end."""
+
+    source: str
+    copy: str
+    pattern: Pattern
+    options: Sequence[str] = ()
+    figures: dict[str, int] = field(default_factory=dict)
+
+    def run(self, rules: Sequence[str], told: Callable[[str], None]) -> Mapping[str, str] | None:
+        """Returns why files of mailboxes were not copied, by mailbox, or None when files only vanished meanwhile.
+
+        Raises Refused when it ended before its end.
+        """
+        with tempfile.NamedTemporaryFile(prefix="collima-rules-") as file:
+            file.write(b"".join(rule.encode("utf-8", "surrogateescape") + b"\0" for rule in rules))
+            file.flush()
+            which = ["--from0", f"--filter=merge {file.name}"] if rules else []
+            try:
+                for line in child.lines([*ALWAYS, *self.options, *which, self.source, self.copy], gently=True):
+                    self._hear(line, told)
+            except child.Failed as err:
+                return self._judged(err)
+        return {}
+
+    def _hear(self, line: str, told: Callable[[str], None]) -> None:
+        if line.startswith(("send|", "recv|")):
+            if not line.endswith("/") and (name := self.pattern.name(child.unescaped(line[5:]))):
+                told(shown(name))
+            return
+        for word, figure in _FIGURE.items():
+            if line.startswith(word):
+                self.figures[figure] = int("".join(filter(str.isdigit, line[len(word) :])))
+
+    def _judged(self, err: child.Failed) -> Mapping[str, str] | None:
+        if err.code == child.VANISHED:
+            return None
+        if err.code == child.TOO_MANY:
+            raise Refused(
+                "rsync stopped deleting: much more is gone from the source than when it was looked at; the copy is not "
+                "finished, and the next run looks again"
+            ) from err
+        if err.full:
+            raise Refused("no room is left where the copies are: what came so far is kept for the next run") from err
+        if err.code == child.PARTIAL and (faults := self._faults(err.said)):
+            return faults
+        raise Refused(str(err), transient=err.transient) from err
+
+    def _faults(self, said: Collection[str]) -> dict[str, str]:
+        """What each error is about. A line names a file with its whole path, or with one that begins at the store."""
+        faults: dict[str, str] = {}
+        for text in said:
+            if not (named := _NAMED.search(text)) or "vanished" in text:
+                continue
+            path = child.unescaped(named[1])
+            for root in (self.source, self.copy):
+                path = path.removeprefix(root.partition(":")[2] or root)
+            why = _WHY.search(text)
+            faults.setdefault(shown(self.pattern.name(path)), why[1] if why else "it could not be copied")
+        return faults
+
+
+def quoted(path: str, *, star: bool = False) -> str:
+    """For a rule: all characters mean themselves. rsync takes a backslash literally unless the rule has a star."""
+    return _MAGIC.sub(r"\\\1", path) if star or any(char in path for char in "*?[") else path
+
+
+def protecting(paths: Collection[str]) -> list[str]:
+    """Rules: nothing in these trees of the copy is deleted."""
+    return [f"P /{quoted(path, star=True)}/***" for path in sorted(paths)] + [f"P /{quoted(p)}" for p in sorted(paths)]
+
+
+def just(paths: Collection[str]) -> list[str]:
+    """Rules: only these trees are looked at, on both sides."""
+    above = {"/".join(path.split("/")[:depth]) for path in paths for depth in range(1, path.count("/") + 1)}
+    return [f"+ /{quoted(path)}/" for path in sorted(above)] + [
+        *(f"+ /{quoted(path, star=True)}/***" for path in sorted(paths)),
+        "- *",
+    ]

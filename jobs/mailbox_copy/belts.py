@@ -1,0 +1,44 @@
+"""What must be right before anything is touched. Pure; each raises SourceError, which nothing overrides."""
+
+from collections.abc import Collection
+
+from collima.core.errors import SourceError
+from collima.core.guard import share
+from collima.core.quantities import Amount
+from collima.core.stores import Inventory, Room
+
+
+def whole(seen: Inventory, missed: Collection[str], most_gone: Amount, most_lost: Amount, small: int) -> None:
+    """The store is not half of itself. `missed`: mailboxes that earlier runs did not find, and that are kept."""
+    known = sum(1 for box in seen.boxes.values() if box.entries)
+    lost = seen.gone - set(missed)
+    if most_gone.exceeded_by(len(lost), known) and len(lost) > (1 if most_gone.percent else 0):
+        raise SourceError(
+            f"{len(lost)} of {known} mailboxes of the copy are gone from the mail store "
+            f"({share(len(lost), known)}, limit max-mailboxes-gone {most_gone}): is it mounted, and whole? "
+            "The copy is untouched"
+        )
+    kept = [box for name, box in seen.boxes.items() if name not in seen.gone]
+    there, here = sum(box.source for box in kept), sum(box.copy for box in kept)
+    if here - there > small and most_lost.exceeded_by(here - there, here):
+        raise SourceError(
+            f"the mail store has {there} messages and the copy has {here} of the same mailboxes "
+            f"({share(here - there, here)} fewer, limit max-removals {most_lost}): is it mounted, and whole? "
+            "The copy is untouched"
+        )
+
+
+def fits(seen: Inventory, room: Room, *, generation: bool) -> None:
+    """There is room for what is to come. `generation`: in a new tree, which takes its folders again."""
+    needed = seen.blocks * room.block
+    if needed > room.bytes:
+        raise SourceError(
+            f"{needed / 1e6:,.0f} MB are to be copied and {room.bytes / 1e6:,.0f} MB are free where the copies are: "
+            "make room, or keep fewer generations. The copy is untouched"
+        )
+    files = seen.files + (seen.folders if generation and not seen.unfinished else 0)
+    if 0 <= room.inodes < files:
+        raise SourceError(
+            f"{files} files and folders are to be made and the file system of the copies has room for {room.inodes} "
+            "(inodes). The copy is untouched"
+        )

@@ -1,0 +1,230 @@
+"""Planning and making a copy of a mail store."""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from collima.core.copies import CopyBook
+from collima.core.errors import Refused, blaming
+from collima.core.model import Cell, Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
+from collima.core.ports import Context
+from collima.core.quantities import Duration
+from collima.core.stores import Copied, Errand, Inventory, Shape, Store
+from collima.core.targets import Place
+from jobs.mailbox_copy import belts, findings
+from jobs.mailbox_copy.findings import STORE
+from jobs.mailbox_copy.options import ONE_PERCENT, Options
+from jobs.mailbox_copy.pace import Pace
+
+A_YEAR = Duration(1, "year")
+LONGEST = 200
+SLACK, SHARE = 1000, 20  # deletions beyond those that are planned: a live store changes while it is copied
+FREE = random.Random()  # noqa: S311 - a sample, no secret
+
+
+def unseen(done: int, total: int) -> None:
+    """For those who do not look."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """One run: what it saw, and what came of it."""
+
+    store: Store
+    inventory: Inventory
+    at: datetime
+    only: frozenset[str] | None = None
+    copied: Copied | None = None
+    tried: bool = False
+    progress: Callable[[int, int], None] = unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """`ports.Job` of the kind mailbox-copy, and `ports.Mending`: rsync looks at what names do not tell, too."""
+
+    options: Options
+    context: Context
+    book: CopyBook
+    chance: random.Random = FREE
+    verbs: tuple[str, ...] = ("copy", "remove", "drop-mailbox")
+    bulk: frozenset[str] = frozenset({"copy", "remove"})
+
+    @property
+    def target(self) -> str:
+        return self.options.store
+
+    # ---- reading
+
+    @contextmanager
+    def read(self) -> Iterator[Seen]:
+        options, guard = self.options, self.context.guard
+        shape = Shape(options.mailboxes, options.generations, options.follow_renames)
+        with self.context.connect(options.store) as session, blaming(options.store):
+            store: Store = session.store(shape)
+            room = store.ready()
+            inventory = store.inventory()
+            assert guard.max_removals is not None
+            most_gone = options.guard.max_mailboxes_gone or ONE_PERCENT
+            belts.whole(inventory, self.book.missed(), most_gone, guard.max_removals, guard.small_change or 0)
+            belts.fits(inventory, room, generation=options.generations > 0)
+            yield Seen(store, inventory, self.context.clock())
+
+    def place(self, seen: Seen) -> Place | None:  # noqa: ARG002
+        return None
+
+    # ---- planning
+
+    def plan(self, seen: Seen, now: datetime) -> Plan[None]:
+        inventory = seen.inventory
+        past = self.book.past(A_YEAR.before(now))
+        messages = sum(box.source for box in inventory.boxes.values())
+        return Plan(
+            (Reading(self.options.store, scope="", entries=messages),),
+            (self._whole(inventory, findings.cells(past)), *self._mailboxes(inventory)),
+            tuple(self._changes(inventory)),
+            tuple(findings.sizes(inventory, past)),
+            mends=frozenset({STORE}),
+        )
+
+    def _whole(self, inventory: Inventory, cells: tuple[Cell, ...]) -> Subject:
+        most = self.options.guard.max_mailboxes_gone or ONE_PERCENT
+        known = [name for name, box in inventory.boxes.items() if box.entries]
+        return Subject(
+            STORE,
+            size=len(known),
+            wanted=len(inventory.boxes) - len(inventory.gone),
+            limits=(Limit("drop-mailbox", most, floor=1),),
+            watch=self.context.watch,
+            grace=self.options.keep_gone,
+            cells=cells,
+        )
+
+    def _mailboxes(self, inventory: Inventory) -> Iterator[Subject]:
+        guard = self.context.guard
+        assert guard.max_removals is not None
+        limits = (Limit("remove", guard.max_removals, guard.small_change or 0),)
+        for name, box in sorted(inventory.boxes.items()):
+            if name not in inventory.gone:
+                yield Subject(name, box.copy, box.source, limits=limits, watch=self.context.watch)
+
+    def _changes(self, inventory: Inventory) -> Iterator[Change[None]]:
+        for name, box in sorted(inventory.boxes.items()):
+            if name in inventory.gone:
+                yield Change(Key(STORE, "drop-mailbox", name), "it left the store", None)
+                continue
+            if box.come:
+                yield Change(Key(name, "copy", ""), "new, or changed", None, box.come)
+            if box.leave:
+                yield Change(Key(name, "remove", ""), "not in the store any more", None, box.leave)
+        if inventory.fresh:
+            yield Change(Key(STORE, "copy", ""), "outside of mailboxes", None, inventory.fresh)
+        for path, entries in sorted(inventory.strays.items()):
+            yield Change(
+                Key(STORE, "remove", _brief(path)), "outside of mailboxes, and not in the store any more", None, entries
+            )
+
+    # ---- doing
+
+    def pace(self, seen: Seen, progress: Callable[[int, int], None]) -> None:
+        seen.progress = progress
+
+    def apply(self, seen: Seen, go: Sequence[Change[None]]) -> Iterator[Outcome]:
+        keys = {change.key for change in go}
+        planned = {change.key for change in self._changes(seen.inventory) if change.key.verb == "copy"}
+        if not planned <= keys:
+            seen.only = frozenset(key.what if key.verb == "drop-mailbox" else key.subject for key in keys)
+        done = self._copy(seen, self._errand(seen, keys))
+        for key in sorted(keys):
+            yield Outcome(key, done.faults.get("" if key.subject == STORE else key.subject, ""))
+
+    def _errand(self, seen: Seen, keys: Collection[Key]) -> Errand:
+        inventory = seen.inventory
+        clean = frozenset(key.subject for key in keys if key.verb == "remove" and key.subject != STORE)
+        drop = frozenset(key.what for key in keys if key.verb == "drop-mailbox")
+        stray = frozenset(path for path in inventory.strays if Key(STORE, "remove", _brief(path)) in keys)
+        most = sum(box.leave for name, box in inventory.boxes.items() if name in clean)
+        most += sum(inventory.boxes[name].entries for name in drop) + sum(inventory.strays[path] for path in stray)
+        moved = sum(min(box.come, box.copy) for box in inventory.boxes.values())
+        slack = max(SLACK, sum(box.copy for box in inventory.boxes.values()) // SHARE)
+        return Errand(only=seen.only, clean=clean, drop=drop, stray=stray, most=most + moved + slack)
+
+    def _copy(self, seen: Seen, errand: Errand) -> Copied:
+        """Once in a run. Raises Refused."""
+        seen.tried = True
+        total = sum(box.come for box in seen.inventory.boxes.values()) + seen.inventory.fresh
+        seen.copied = seen.store.copy(errand, seen.inventory, Pace(total, seen.progress, time.monotonic).told)
+        return seen.copied
+
+    def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
+        """Nothing is to be done by names, or all that is waits: attributes are put in order, and nothing is deleted."""
+        if seen.tried:
+            return
+        errand = self._errand(seen, ())
+        try:
+            self._copy(seen, errand if seen.inventory.unfinished else Errand(attributes=True))
+        except Refused as err:
+            yield Finding("critical", STORE, "not-copied", str(err))
+            return
+        yield from self._looked(seen)
+
+    # ---- looking at what came of it
+
+    def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:  # noqa: ARG002
+        if seen.copied is not None:
+            yield from self._looked(seen)
+
+    def _looked(self, seen: Seen) -> Iterator[Finding]:
+        """Counts and a sample of the copy; when both are right it becomes a generation, and is counted."""
+        assert seen.copied is not None
+        wrong = list(self._faults(seen, seen.copied))
+        counts = dict(seen.store.counts())
+        wrong += self._compared(seen, counts, {f.subject for f in wrong})
+        yield from wrong
+        name = ""
+        if not wrong and seen.only is None:
+            try:
+                name = seen.store.finish(seen.at)
+            except Refused as err:
+                yield Finding("critical", STORE, "not-finished", str(err))
+                return
+            size = sum(box.size for box in seen.inventory.boxes.values())
+            self.book.count("", mailboxes=len(counts), messages=sum(counts.values()), size=size)
+        yield from findings.copied(seen.copied, name)
+
+    def _faults(self, seen: Seen, copied: Copied) -> Iterator[Finding]:
+        for name, why in sorted(copied.faults.items()):
+            subject = name if name in seen.inventory.boxes and name not in seen.inventory.gone else STORE
+            yield Finding("critical", subject, "not-copied", f"some of its files were not copied: {why}")
+
+    def _compared(self, seen: Seen, counts: dict[str, int], spared: Collection[str]) -> Iterator[Finding]:
+        named = {n: c for n, c in counts.items() if n not in spared and (seen.only is None or n in seen.only)}
+        for name, box in sorted(seen.inventory.boxes.items()):
+            if name in seen.inventory.gone or name in spared or (seen.only is not None and name not in seen.only):
+                continue
+            if counts.get(name, 0) != box.source and (lost := seen.store.missing(name, seen.at)):
+                told = f"{lost} messages of the store are not in the copy"
+                yield Finding("critical", name, "copy-differs", told)
+        there = {name: count for name, count in named.items() if name not in seen.inventory.gone}
+        for name in sorted(seen.store.sample(there, self.options.sample, self.chance)):
+            yield Finding("critical", name, "sample-differs", "a message of the copy is not what the store has")
+
+    # ---- there is no way back
+
+    @contextmanager
+    def invert(self, done: Collection[Key]) -> Iterator[tuple[Seen, Plan[None]]]:
+        told = Finding("info", STORE, "no-way-back", f"{len(done)} changes of a copy cannot be taken back")
+        with self.context.connect(self.options.store) as session, blaming(self.options.store):
+            store: Store = session.store(Shape(self.options.mailboxes, self.options.generations))
+            yield Seen(store, Inventory({}), self.context.clock()), Plan((), (Subject(STORE, 0),), (), (told,))
+
+
+def _brief(path: str) -> str:
+    """A path as it goes on record, where 255 characters have room."""
+    if len(path) <= LONGEST:
+        return path
+    return f"{path[:LONGEST]}…{hashlib.sha256(path.encode()).hexdigest()[:16]}"

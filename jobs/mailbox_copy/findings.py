@@ -1,0 +1,69 @@
+"""What a mailbox-copy run tells beside what it does."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from collima.core.copies import Past
+from collima.core.model import Cell, Finding, Mood, State
+from collima.core.stores import Copied, Inventory
+
+STORE = "store"
+"""The subject that is the whole."""
+LARGEST = 10
+_MOODS: dict[State, Mood] = {
+    "failed": "critical",
+    "missed": "critical",
+    "partial": "warning",
+    "held": "warning",
+    "changed": "good",
+    "in-sync": "good",
+}
+
+
+def sizes(seen: Inventory, past: Sequence[Past]) -> Iterator[Finding]:
+    """How large the store is, how it grew, and who has most of it."""
+    there = {name: box for name, box in seen.boxes.items() if name not in seen.gone}
+    messages, size = sum(box.source for box in there.values()), sum(box.size for box in there.values())
+    grew = ""
+    if counted := [run for run in past if run.messages]:
+        last = counted[-1]
+        grew = f"; since {last.at:%Y-%m-%d} {messages - last.messages:+,} messages, {volume(size - last.bytes, '+')}"
+    told = f"{len(there):,} mailboxes with {messages:,} messages, {volume(size)}{grew}"
+    yield Finding("info", STORE, "copy-size", told)
+    largest = sorted(there.items(), key=lambda one: (-one[1].size, one[0]))[:LARGEST]
+    listed = ", ".join(f"{name} {volume(box.size)}" for name, box in largest)
+    yield Finding("info", STORE, "largest-mailboxes", listed)
+    if seen.gone:
+        yield Finding("info", STORE, "mailboxes-gone", f"{len(seen.gone)} mailboxes left the store and are in the copy")
+    if seen.unfinished:
+        yield Finding(
+            "info", STORE, "goes-on", "an earlier run has left its copy in the middle: this one goes on with it"
+        )
+
+
+def copied(done: Copied, name: str) -> Iterator[Finding]:
+    """What was sent. `name`: of the generation; "" while there is none."""
+    told = f"{volume(done.sent)} in {done.files:,} files were sent, {done.renamed:,} messages were renamed or linked"
+    yield Finding("info", STORE, "copied", f"{told}{f'; the copy is {name}' if name else ''}")
+    if done.vanished:
+        yield Finding(
+            "info", STORE, "vanished", "some files went away while they were copied, as they do in a live store"
+        )
+
+
+def cells(past: Sequence[Past]) -> tuple[Cell, ...]:
+    """Runs as boxes, the oldest first."""
+    return tuple(Cell(f"{run.at:%Y-%m-%d}", _MOODS.get(run.state, "none")) for run in past)
+
+
+def volume(size: int, sign: str = "") -> str:
+    """Bytes as people read them."""
+    for unit, scale in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if abs(size) >= scale:
+            return f"{size / scale:{sign},.1f} {unit}"
+    return f"{size / 1000:{sign},.1f} kB"
+
+
+def left(done: int, total: int, passed: float) -> str:
+    """How long it will take from here, by what was done in `passed` seconds."""
+    return str(timedelta(seconds=int(passed * (total - done) / done))) if done else "unknown"
