@@ -10,6 +10,7 @@ from typing import Any
 
 CONNECTORS = {
     "accounts-file": "connectors.accounts_file:AccountsFile",
+    "amavis": "connectors.amavis:Amavis",
     "btrfs": "connectors.btrfs:Btrfs",
     "dovecot": "connectors.dovecot:Dovecot",
     "google": "connectors.google:Google",
@@ -21,10 +22,12 @@ CONNECTORS = {
     "smtp": "connectors.smtp:Smtp",
     "snapshot-command": "connectors.snapshot_command:SnapshotCommand",
     "snapshot-folder": "connectors.snapshot_folder:SnapshotFolder",
+    "sqlite-quarantine": "connectors.sqlite_quarantine:SqliteQuarantine",
     "sympa": "connectors.sympa:Sympa",
 }
 JOBS = {
     "account-expiry": "jobs.account_expiry:AccountExpiry",
+    "archive-retention": "jobs.archive_retention:ArchiveRetention",
     "copy-verify": "jobs.copy_verify:CopyVerify",
     "quarantine-digest": "jobs.quarantine_digest:QuarantineDigest",
     "quarantine-purge": "jobs.quarantine_purge:QuarantinePurge",
@@ -34,17 +37,8 @@ JOBS = {
     "snapshot-check": "jobs.snapshot_check:SnapshotCheck",
 }
 
-CONNECTORS_TO_COME = frozenset(
-    {
-        "amavis",
-        "sqlite-quarantine",
-    }
-)
-JOBS_TO_COME = frozenset(
-    {
-        "archive-retention",
-    }
-)
+CONNECTORS_TO_COME: frozenset[str] = frozenset()
+JOBS_TO_COME: frozenset[str] = frozenset()
 """Kinds that a schedules.yaml may name already: `check` notes them, a run refuses them."""
 
 

@@ -142,6 +142,13 @@ _FORMS = (  # the more exact first
     N_("%(count)s messages are only counted in their digests, which have more than `most`"),
     N_("%(count)s requests to release an attachment or a virus wait for an administrator"),
     N_("%(count)s digests cannot be taken back"),
+    N_("%(count)s rows belong to no message any more"),
+    N_("%(count)s messages from before %(day)s UTC are still there"),
+    N_("what was purged cannot be brought back"),
+    N_("keep is %(span)s now, and was %(longer)s when it was purged last"),
+    N_(
+        "nothing would be left of %(count)s messages, the newest of %(day)s UTC: is the clock right, does mail come in?"
+    ),
     N_("most released since %(day)s: %(names)s"),
 )
 _NUMBERS = {"count", "size", "usual", "runs"}

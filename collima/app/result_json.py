@@ -1,7 +1,7 @@
 """A result as one JSON object: what `run-job --json` prints, and what the state keeps of a run."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from collima.app.summary import planned
@@ -32,7 +32,7 @@ def _subject(s: SubjectResult, result: Result) -> dict[str, Any]:
         "name": s.name,
         "size": s.size,
         "wanted": s.wanted,
-        **{verb: _planned(s, verb) for verb in result.verbs},
+        **{verb: _planned(s, verb, result.bulk) for verb in result.verbs},
         "held": {
             **{verb: s.held.get(verb, 0) for verb in result.verbs},
             "reason": s.reason,
@@ -45,11 +45,11 @@ def _subject(s: SubjectResult, result: Result) -> dict[str, Any]:
     }
 
 
-def _planned(s: SubjectResult, verb: str) -> list[str] | int:
+def _planned(s: SubjectResult, verb: str, bulk: Collection[str]) -> list[str] | int:
     """Names; a count where a bulk change stands for many things, or where names are not kept."""
     names = s.planned.get(verb, ())
     count = planned(s, verb)
-    return list(names) if len(names) == count and "" not in names else count
+    return list(names) if len(names) == count and verb not in bulk and "" not in names else count
 
 
 def stored(result: Result) -> dict[str, Any]:

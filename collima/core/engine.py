@@ -348,6 +348,7 @@ def _result(task: Task[S, D], run: str, decision: Decision[D], told: Told, laps:
         decision.sources,
         told,
         laps.seconds,
+        bulk=getattr(job, "bulk", frozenset()),  # `ports.Bulk`
     )
 
 

@@ -36,6 +36,8 @@ def tell(
     sources: tuple[SourceResult, ...],
     told: Told,
     seconds: Mapping[str, float],
+    *,
+    bulk: frozenset[str] = frozenset(),
 ) -> Result:
     """Pure. `held` includes what subjects in watch would hold; `waiting` is outside the plan's changes."""
     findings = _once([*plan.findings, *told.findings, *_corrected(told)])
@@ -102,6 +104,7 @@ def tell(
         findings=findings,
         seconds=seconds,
         verbs=verbs,
+        bulk=bulk,
         cause=_cause(speaking, failed) if state in ("failed", "partial") else "",
         transient=transient,
         only=tuple(sorted(told.only)),

@@ -69,6 +69,14 @@ class Paced(Protocol):
         """Before `apply` and `mend`: `progress` is told (done, total) as they go on."""
 
 
+class Bulk(Protocol):
+    """What a job offers beside Job when one change of it stands for many things."""
+
+    @property
+    def bulk(self) -> frozenset[str]:
+        """Verbs that give counts in place of names, 0 included."""
+
+
 # ---- what outlives a run
 
 

@@ -52,6 +52,7 @@ class Result:
     findings: tuple[Finding, ...]
     seconds: Mapping[str, float]  # read, plan, apply
     verbs: tuple[str, ...] = ()
+    bulk: frozenset[str] = frozenset()  # verbs that give counts in place of names
     cause: str = ""  # one line: why it failed
     transient: bool = False  # whether trying again may help
     only: tuple[str, ...] = ()  # the subjects that state and exit code speak of; () for all
