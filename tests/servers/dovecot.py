@@ -91,6 +91,7 @@ class Dovecot:
     users: Sequence[str] = USERS
     separator: str = "/"
     location: str = ""  # as Dovecot's mail_location; "" for {mail}/%n/Maildir
+    strangers: bool = True
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     others: Iterator[str] = field(default_factory=lambda: (f"anna.rossi{n}" for n in range(1, OTHERS)))
@@ -139,7 +140,7 @@ class Dovecot:
     def _know(self) -> None:
         """Writes down its users."""
         uid, gid = self.owner
-        known = [*self.users, *(f"anna.rossi{n}" for n in range(1, OTHERS))]
+        known = [*self.users, *(f"anna.rossi{n}" for n in range(1, OTHERS) if self.strangers)]
         rows = (f"{user}:{{PLAIN}}{PASSWORD}:{uid}:{gid}::{self.folder / 'home' / user}::\n" for user in known)
         (self.folder / "users").write_text("".join(rows))
 
@@ -221,14 +222,22 @@ class Dovecot:
 
 @contextmanager
 def dovecot(
-    mail: Path | None = None, *, users: Sequence[str] = USERS, separator: str = "/", location: str = ""
+    mail: Path | None = None,
+    *,
+    users: Sequence[str] = USERS,
+    separator: str = "/",
+    location: str = "",
+    strangers: bool = True,
 ) -> Iterator[Dovecot]:
-    """Runs a Dovecot in a new folder, and removes it. `mail`: where the mail is, by default in that folder."""
+    """Runs a Dovecot in a new folder, and removes it. `mail`: where the mail is, by default in that folder.
+
+    `strangers`: with users for `Dovecot.somebody`, whom whatever acts on all users meets, too.
+    """
     require("dovecot", "doveadm")
     place = Path(tempfile.mkdtemp(prefix="collima-imap-"))
     place.chmod(0o755)
     try:
-        server = Dovecot(place, mail or place / "mail", users, separator, location)
+        server = Dovecot(place, mail or place / "mail", users, separator, location, strangers)
         if mail is None:
             server.mail.mkdir()
             server.own(server.mail)
