@@ -15,7 +15,9 @@ EXPLAIN = "collima.app.commands.explain"
 STATUS = "collima.app.commands.status"
 SERVE = "collima.app.commands.serve"
 TIME = "collima.app.commands.time"
+WEB = "collima.app.commands.web"
 ROSTERS = "collima.app.commands.rosters"
+RESTORE = "collima.app.commands.restore"
 
 
 def run_job() -> argparse.ArgumentParser:
@@ -99,10 +101,21 @@ def main() -> argparse.ArgumentParser:
     serve = command("serve", f"{SERVE}:serve", "run the jobs when they are due", json=False)
     serve.add_argument("--once", action="store_true", help="only what is due now, for those who keep cron")
     logging_to(serve)
+    web = command("web", f"{WEB}:web", "serve the pages that digests of held mail lead to", json=False)
+    web.add_argument("--listen", metavar="HOST:PORT", default="127.0.0.1:8420", help="where (127.0.0.1:8420)")
+    web.add_argument(
+        "--proxy",
+        metavar="ADDRESS",
+        nargs="+",
+        default=[],
+        help="proxies beside this machine whose X-Forwarded-For is believed: addresses or networks",
+    )
+    logging_to(web)
     command("reload", f"{SERVE}:reload", "let the service of this machine load its schedule anew", json=False)
     told = command("log", f"{SERVE}:log", "print what a run has printed, also while it is under way")
     told.add_argument("run", metavar="RUN", help="the run's id, as `collima history` shows it")
     _time(command)
+    _restore(commands)
     command("migrate", f"{CARE}:migrate", "bring the state database to this version's schema", json=False)
     command("purge", f"{CARE}:purge", "delete history that is older than `keep` says")
     return parser
@@ -120,6 +133,35 @@ def _time(command: Callable[..., argparse.ArgumentParser]) -> None:
     pause.add_argument("--reason", metavar="TEXT", required=True, help="why; recorded with your name")
     resume = command("resume", f"{TIME}:resume", "end a pause now")
     resume.add_argument("job", metavar="JOB", nargs="?", help="the pause of this job, not of every job")
+
+
+def _restore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """The commands about messages in the copies."""
+    told = "find messages in the copies of a mailbox, and put them back"
+    restore = commands.add_parser("restore", help=told, description=f"F{told[1:]}.", allow_abbrev=False)
+    below = restore.add_subparsers(metavar="find|put", required=True)
+
+    def command(name: str, told: str, mailbox: str) -> argparse.ArgumentParser:
+        added = below.add_parser(name, help=told, description=f"{told[0].upper()}{told[1:]}.", allow_abbrev=False)
+        added.add_argument("user", metavar="USER", help=mailbox)
+        added.add_argument("--generation", metavar="G", default="", help="the copy of this time")
+        added.add_argument("--job", metavar="JOB", help="the job of kind restore, when there are several")
+        _common(added)
+        added.set_defaults(call=f"{RESTORE}:{name}")
+        return added
+
+    find = command("find", "list messages that a copy has", "the mailbox, as its folder in the copy is called")
+    find.add_argument("--folder", metavar="F", default="", help="only in this folder, like Archive/2013, or INBOX")
+    find.add_argument("--from", metavar="X", dest="author", default="", help="X is part of the From header")
+    find.add_argument("--subject", metavar="X", default="", help="X is part of the subject")
+    find.add_argument("--since", metavar="DATE", type=_day, help="received on this day or later, like 2026-11-24")
+    find.add_argument("--until", metavar="DATE", type=_day, help="received on this day or before")
+    put = command("put", "put messages of a copy back into the live mailbox", "the mailbox, as find takes it")
+    put.add_argument("message", metavar="MESSAGE", nargs="*", help="as the last column of find has it")
+    put.add_argument("--folder", metavar="F", default="", help="everything in this folder and below it, instead")
+    put.add_argument("--into", metavar="FOLDER", default="", help="the folder they come back into (Recuperati/DATE)")
+    put.add_argument("--reason", metavar="TICKET", required=True, help="who asked for it; recorded with your name")
+    put.add_argument("--plan", action="store_true", help="print what would be done, store and put back nothing")
 
 
 def _rosters(command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -71,7 +71,7 @@ class Templates:
         sender: str = "",
         unsubscribe: str = "",
     ) -> EmailMessage:
-        spoken = _chosen(language, self.language, _languages(name, folder))
+        spoken = chosen(language, self.language, _languages(name, folder))
         values = {"site": self.site, **values}
         file, *html = _files(name, spoken, folder)
         drawn = _drawn(file, folder, values)
@@ -98,7 +98,7 @@ class Templates:
         return message
 
 
-def _chosen(wanted: str, usual: str, known: Sequence[str]) -> str:
+def chosen(wanted: str, usual: str, known: Sequence[str]) -> str:
     """The first of `it-IT, en;q=0.5` that there is; a list with weights is taken in its order, as people write it."""
     for one in wanted.lower().split(","):
         if (primary := re.split(r"[-;]", one.strip())[0]) in known:

@@ -50,19 +50,19 @@ class Standing:
 
     def fate(self, now: datetime) -> Fate:
         """What became of it, or may. asks: an administrator decides. again: it did not work, and may be tried again.
-        lost: it was refused for good. gone: it is not held any more, and was not released by them.
+        lost: it was refused for good, or nobody can tell. gone: it is not held any more, and was not released by them.
         """
         release, request = self.done.get("release"), self.done.get("request")
-        if release and (release.state == "done" or (release.state == "doing" and self.item is None)):
+        if release and release.state == "done":
             return "released"
-        if request and request.state in ("waiting", "refused"):
-            return "waiting" if request.state == "waiting" else "refused"
-        if self.item is None:
-            return "gone"
         if release and release.state == "doing" and release.at > now - SLOW:
             return "under-way"
-        if release and release.state == "refused":
+        if request and request.state in ("waiting", "refused"):
+            return "waiting" if request.state == "waiting" else "refused"
+        if release and (release.state == "refused" or (release.state == "doing" and self.item is None)):
             return "lost"
+        if self.item is None:
+            return "gone"
         if self.item.category in ASKING or (release and release.state == "doing"):
             return "asks"
         return "again" if release and release.state == "failed" else "held"
@@ -150,15 +150,13 @@ class Actions:
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
             before = found.done.get("release")
-            if found.item is None:
-                if before is None and "request" not in found.done:
-                    raise Declined("gone")
-                if before and before.state == "doing":  # it went, and whoever did it was cut short before saying so
-                    self.digests.acted(before.id, "done")
-            elif found.item.category in ASKING:
-                ask(holder, found.item)
-            elif before and before.state == "doing" and before.at < self.clock() - SLOW:
+            cut = before is not None and before.state == "doing" and before.at < self.clock() - SLOW
+            if before and cut:  # it may have been delivered: a person decides whether it goes again
                 self.digests.acted(before.id, "refused", "cut short: it may have been delivered")
+            if found.item is None:
+                if not found.done:
+                    raise Declined("gone")
+            elif cut or found.item.category in ASKING:
                 ask(holder, found.item)
             elif before and before.state == "refused":
                 return  # whatever the reason was, it is the same still

@@ -91,12 +91,26 @@ def test_what_is_refused_for_good_is_not_tried_again(here: Desk) -> None:
     assert here.held.delivered() == []
 
 
-def test_a_release_that_was_killed_after_the_delivery_is_done(here: Desk) -> None:
+def test_a_release_that_was_killed_when_it_was_not_held_any_more_is_in_doubt_and_not_repeated(here: Desk) -> None:
     item = here.hold()
     begun(here, item)
     here.held.released.append((item, ANNA))
     here.release(item)
-    assert here.states("release") == ["done"]
+    assert fate(here, item) == "under-way"
+    here.now += timedelta(minutes=6)
+    assert fate(here, item) == "lost"
+    here.release(item)
+    assert here.states("release") == ["refused"]
+    assert fate(here, item) == "lost"
+    assert here.held.delivered() == [ANNA]
+
+
+def test_a_release_whose_answer_was_lost_is_in_doubt_and_not_repeated(here: Desk) -> None:
+    item = here.hold()
+    here.held.lost.add(ANNA)
+    here.release(item)
+    here.release(item)
+    assert fate(here, item) == "lost"
     assert here.held.delivered() == [ANNA]
 
 
@@ -127,6 +141,10 @@ def test_a_quarantine_that_is_away_is_no_answer(here: Desk) -> None:
     with pytest.raises(SourceError):
         here.release(item)
     assert here.states("release") == []
+
+
+def fate(here: Desk, item: ItemId) -> str:
+    return here.actions.standing(here.holder(), item).fate(here.now)
 
 
 def begun(here: Desk, item: ItemId) -> Action:
