@@ -108,12 +108,13 @@ class Amavis:
                     )
                     return int(cursor.lastrowid)
 
+                sid, time_iso = address(sender), f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+                texts = author[:255], subject[:255]
                 cursor.execute(
                     "INSERT INTO msgs (partition_tag, mail_id, secret_id, am_id, time_num, time_iso, sid, size, "
                     "content, quar_type, quar_loc, spam_level, from_addr, subject, host) "
                     "VALUES (%s, %s, %s, 'a-1', %s, %s, %s, %s, %s, 'Q', %s, %s, %s, %s, 'mx1.unimore.it')",
-                    (partition, mail, secret, second, f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}", address(sender))
-                    + (size, content, mail, score, author[:255], subject[:255]),  # noqa: RUF005
+                    (partition, mail, secret, second, time_iso, sid, size, content, mail, score, *texts),
                 )
                 for number, recipient in enumerate(recipients, 1):
                     cursor.execute(
