@@ -6,7 +6,7 @@ import pytest
 
 from collima.app.config.model import Defaults, Freeze, Keep, Reports, Reserved, Retry, Top
 from collima.app.config.types import option
-from collima.app.kinds import KINDS, load_kind
+from collima.app.kinds import KINDS, Family, load_kind
 from collima.app.reference import about, options, page
 from collima.core.options import Guard, Person
 from tests.app.config_samples import SAMPLES
@@ -45,13 +45,13 @@ def test_a_connector_says_which_ports_it_offers() -> None:
     for kind in KINDS.connectors.built:
         offers = KINDS.connectors.load(kind).offers  # type: ignore[union-attr]
         assert offers
-        assert offers <= {"directory", "rosters", "accounts", "mail", "snapshots"}
+        assert offers <= {"directory", "rosters", "accounts", "mail", "snapshots", "quarantine"}
 
 
 def test_unknown_kinds_are_no_kinds() -> None:
     with pytest.raises(KeyError):
         load_kind("mailbox")
-    assert load_kind("amavis") is None
+    assert Family({}, frozenset({"tomorrow"})).load("tomorrow") is None
 
 
 def test_options_read_as_they_are_written_in_the_file() -> None:
