@@ -2,7 +2,7 @@
 
 Ends with 0 when every command ended as it should. `python examples/demo.py --read MAILDIR` prints the newest mail,
 `--snapshots FOLDER` makes the invented snapshots of two volumes anew, up to today; `examples/alumni.py` does so with
-the accounts of alumni.
+the accounts of alumni, `examples/maildirs.py` makes a mail store.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import email.policy
 import os
 import pty
 import re
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -47,10 +48,14 @@ class Stage:
             "examples/campus.py",
             "examples/demo.py",
             "examples/alumni.py",
+            "examples/quarantine.json",
+            "examples/maildirs.py",
         ):
             shutil.copy(PROJECT / name, folder / name)
         snapshots(folder / SNAPSHOTS)
         alumni(folder / VAR)
+        key(folder / VAR)
+        maildirs(folder / VAR)
         commands = str(Path(sys.executable).parent)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("COLLIMA_")}
         self.environment = {**kept, "PATH": os.pathsep.join([commands, os.environ.get("PATH", os.defpath)])}
@@ -106,6 +111,19 @@ def snapshots(folder: Path) -> None:
 def alumni(folder: Path) -> None:
     """Invented alumni and their accounts."""
     subprocess.run([sys.executable, PROJECT / "examples/alumni.py", folder], check=True)
+
+
+def maildirs(folder: Path) -> None:
+    """An invented mail store, and the folder of its copies."""
+    subprocess.run([sys.executable, PROJECT / "examples/maildirs.py", folder], check=True)
+
+
+def key(folder: Path) -> None:
+    """What signs the links of digests; one that is there stays."""
+    file = folder / "quarantine.secret"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(f"{secrets.token_hex(32)}\n")
 
 
 def play(stage: Stage) -> None:
@@ -168,8 +186,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.folder == OWN:
         snapshots(PROJECT / SNAPSHOTS)
         alumni(PROJECT / VAR)
+        key(PROJECT / VAR)
+        maildirs(PROJECT / VAR)
         show("What this folder's own schedules.yaml says can be tried as well: .venv/bin/run-job snapshots,")
-        show(".venv/bin/run-job google-groups, .venv/bin/run-job alumni-expiry")
+        show(".venv/bin/run-job google-groups, .venv/bin/run-job alumni-expiry, .venv/bin/run-job mailbox-copy,")
+        show(".venv/bin/run-job quarantine-digest")
 
 
 if __name__ == "__main__":

@@ -145,6 +145,35 @@ def test_alumni_that_nobody_made_are_told_by_their_file(tmp_path: Path) -> None:
     stage.run("run-job", "alumni-expiry", "--plan", ends_with=0, says="planned: 11 notices")
 
 
+def test_digests_of_a_quarantine_go_out_on_a_fresh_machine_and_what_is_older_waits(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo")
+    held = stage.run("run-job", "quarantine-digest", ends_with=3, says="held: 4 of 8 digests waiting")
+    mail = stage.run(
+        "python", "examples/demo.py", "--read", "var/mail", ends_with=0, says="from: quarantena@unimore.it"
+    )
+    assert "http://127.0.0.1:8420/" in mail
+    approval = re.search(r"run-job quarantine-digest --approve [0-9a-f]{16}", held)
+    assert approval
+    stage.run(*approval[0].split(), "--reason", "they may know", ends_with=0, says="changed: 4 sent")
+    stage.run("run-job", "quarantine-digest", ends_with=0, says="in-sync")
+    stage.run("run-job", "quarantine-purge", ends_with=0)
+
+
+def test_a_key_that_nobody_made_is_told_with_its_cure(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo")
+    (stage.folder / "var/quarantine.secret").unlink()
+    done = subprocess.run(
+        ["run-job", "quarantine-digest"],
+        cwd=stage.folder,
+        env=stage.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "openssl rand -hex 32 > " in done.stderr
+
+
 def test_the_demo_in_a_terminal_prints_what_the_readme_shows(tmp_path: Path) -> None:
     ours, its = pty.openpty()
     environment = {**os.environ, "COLUMNS": "120", "LINES": "50", "LC_ALL": "C.UTF-8", "TERM": "xterm"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+from collima.core.errors import ConfigError
 from collima.core.options import Address, Guard, Secret, Uses
 from collima.core.quantities import Duration
 from collima.directory.filters import Filter
@@ -31,6 +32,9 @@ class Actions:
 
     def links(self, job: str) -> Links:
         """Raises ConfigError for keys that cannot be read, or could be guessed."""
+        file = self.secret.file
+        if file and not file.exists():
+            raise ConfigError(f"{job}: {file} is not there: write it with (umask 077; openssl rand -hex 32 > {file})")
         return Links.of(self.url, job, self.secret)
 
 

@@ -374,7 +374,7 @@ def test_undo_tells_that_a_mail_is_not_taken_back(held: Held) -> None:
 def test_a_key_that_is_missing_is_told_before_anything_is_done(held: Held) -> None:
     job = held.job(actions=Actions(url=URL, secret=Secret(file=held.folder / "none")))
     held.hold("anna")
-    with pytest.raises(ConfigError, match=r"/none: No such file"):
+    with pytest.raises(ConfigError, match=r"/none is not there: write it with .*openssl"):
         held.run(job)
     assert held.waiting() == []
 
