@@ -28,10 +28,17 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def commands() -> dict[str, argparse.ArgumentParser]:
     """`run-job`, `collima check` …: what a person types, and its parser."""
-    (subcommands,) = (
-        action.choices for action in parser.main()._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    return {"run-job": parser.run_job()} | {f"collima {name}": one for name, one in subcommands.items()}
+    return {"run-job": parser.run_job()} | dict(below("collima", parser.main()))
+
+
+def below(name: str, one: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """A command, or those that it has: `collima restore find`."""
+    subcommands = [action.choices for action in one._actions if isinstance(action, argparse._SubParsersAction)]
+    if not subcommands:
+        yield name, one
+    for choices in subcommands:
+        for word, command in choices.items():
+            yield from below(f"{name} {word}", command)
 
 
 def sections(page: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ from collima.core.folders import Parts
 from collima.core.mailstore import Returning
 
 PREFIX = "collima-restore-"
-KNOWN = frozenset("PRSDF")
+KNOWN = frozenset("RSDF")
 """Flags that come back. `T` does not, or the next mail program would expunge what was just put back; nor do letters
 that only the folder's own `dovecot-keywords` gives a meaning."""
 _A_DAY = 86_400  # seconds
