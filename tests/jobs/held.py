@@ -34,7 +34,14 @@ DOMAIN = "unimore.it"
 
 def person(uid: str, *more: str, asks: bool = True, language: str = "", mail: str | None = "") -> str:
     """An LDIF record. `more`: values of unimoreMail. `mail`: "" is one of its own, None is none."""
-    lines = [f"dn: uid={uid},ou=people,dc=unimore,dc=it", "objectClass: inetOrgPerson", f"uid: {uid}", "cn: x", "sn: x"]
+    lines = [
+        f"dn: uid={uid},ou=people,dc=unimore,dc=it",
+        "objectClass: inetOrgPerson",
+        "objectClass: unimorePerson",
+        f"uid: {uid}",
+        "cn: x",
+        "sn: x",
+    ]
     lines += [f"unimoreDigest: {'TRUE' if asks else 'FALSE'}"]
     lines += [f"mail: {mail or f'{uid}@{DOMAIN}'}"] if mail is not None else []
     lines += [f"unimoreMail: {address}" for address in more]
