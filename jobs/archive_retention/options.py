@@ -8,17 +8,17 @@ from collima.core.options import Guard, Uses
 from collima.core.quantities import Amount, Duration
 
 TWO_DAYS = Duration(2, "day")
-ALL, A_FIFTH = Amount(10_000, percent=True), Amount(2000, percent=True)
+ALL, HALF = Amount(10_000, percent=True), Amount(5000, percent=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionGuard(Guard):
-    """Words of this kind, with values of its own: what is kept three months loses a thirteenth each week."""
+    """Words of this kind, with values of its own: what is kept three months loses a quarter each month."""
 
     max_removals: Annotated[
         Amount | None, "more of one mailbox than that waits; 100% by default: that of somebody who left runs empty"
     ] = ALL
-    max_removals_total: Annotated[Amount | None, "more of the whole archive than that waits; 20% by default"] = A_FIFTH
+    max_removals_total: Annotated[Amount | None, "more of the whole archive than that waits; 50% by default"] = HALF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

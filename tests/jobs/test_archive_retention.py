@@ -114,7 +114,7 @@ def test_more_of_the_whole_archive_than_usual_waits_until_somebody_approves(arch
     archive.later, archive.keep, archive.silent = timedelta(days=40), A_MONTH, Duration(45, "day")
     held = archive.run()
     assert (held.state, held.exit_code) == ("held", 3)
-    assert {s.reason for s in held.subjects} == {"10 of 10 in the whole run (100 %, limit 20 %)"}
+    assert {s.reason for s in held.subjects} == {"10 of 10 in the whole run (100 %, limit 50 %)"}
     assert archive.count("anna.rossi") == 8
     assert archive.run(held.fingerprint).state == "changed"
     assert archive.count("anna.rossi") == 0
