@@ -91,8 +91,8 @@ class Store(Protocol):
     def counts(self) -> Iterator[tuple[str, int]]:
         """(mailbox, messages) in the copy that `copy` has made or put in order."""
 
-    def missing(self, mailbox: str, before: datetime) -> int:
-        """How many messages the source had before and has now that this copy has not."""
+    def missing(self, mailbox: str) -> int:
+        """How many messages the source had before the inventory, and has now, that this copy has not."""
 
     def sample(self, counts: Mapping[str, int], size: int, chance: random.Random) -> Collection[str]:
         """Compares so many messages of that copy with the source, each byte. Returns the mailboxes of those that

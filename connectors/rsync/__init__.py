@@ -1,7 +1,8 @@
 """The kind `rsync`: a mail store, and where its copies are. Either side may be on another machine."""
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class Rsync:
         Pattern(self.mailboxes)
 
     @contextmanager
-    def open(self) -> Iterator["Session"]:
+    def open(self, *, clock: Callable[[], float] = time.time) -> Iterator["Session"]:
         from connectors.rsync.session import Session  # noqa: PLC0415  # only a run needs it
 
-        yield Session(self)
+        yield Session(self, clock)

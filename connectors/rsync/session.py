@@ -1,6 +1,7 @@
 """A live session on a mail store and its copies."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ class Session:
     """Offers the ports Originals and Store."""
 
     options: "Rsync"
+    clock: Callable[[], float] = time.time
 
     @property
     def source(self) -> Here | There:
@@ -47,6 +49,7 @@ class Session:
             pattern=Pattern(shape.mailboxes or self.options.mailboxes),
             ssh=self.options.ssh,
             bandwidth=self.options.bandwidth,
+            clock=self.clock,
         )
 
     def check(self) -> str:

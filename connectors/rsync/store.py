@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from connectors.rsync.survey import Side, Survey, top
 from connectors.rsync.there import There
 from connectors.rsync.transfer import Transfer, just, protecting
 
+SKEW = 2.0  # seconds that the clock of a file server may be wrong
+
 
 @dataclass(slots=True)
 class Tree:
@@ -37,6 +40,8 @@ class Tree:
     ssh: tuple[str, ...]
     bandwidth: Rate | None = None
     most_links: int = 0
+    clock: Callable[[], float] = time.time
+    looked: float = field(default=0.0, init=False)  # when the inventory began, by the clock of file systems
     root: str = field(default="", init=False)  # below the side: the copy that `copy` works on
 
     # ---- looking
@@ -63,6 +68,7 @@ class Tree:
         return room
 
     def inventory(self) -> Inventory:
+        self.looked = self.clock()
         block = self.side.room().block
         names = {entry.path for entry in self.side.names() if entry.folder}
         root = self._newest(names)
@@ -96,6 +102,8 @@ class Tree:
             ) from err
         transfer = Transfer(self.source.argument, self._target, self.pattern, self._options(errand))
         faults = transfer.run(self._rules(errand, seen), told)
+        if not self.source.has(self.sentinel):
+            raise Refused("the mail store went away while it was copied: the copy is not finished", transient=True)
         return Copied(
             sent=transfer.figures.get("sent", 0),
             files=transfer.figures.get("files", 0),
@@ -187,12 +195,12 @@ class Tree:
             with contextlib.suppress(OSError):
                 self.side.remove(folder)
 
-    def missing(self, mailbox: str, before: datetime) -> int:
+    def missing(self, mailbox: str) -> int:
         home = self._home(mailbox)
         source = Contents.of(one(self.source, "", home) or (), home)
         copy = Contents.of(one(self.side, self.root, home) or (), home)
         return sum(
-            self._since(f"{home}/{entry.path}", entry.mtime) < before.timestamp()
+            self._since(f"{home}/{entry.path}", entry.mtime) < self.looked - SKEW
             for key, entry in source.messages.items()
             if key not in copy.messages
         )
@@ -233,7 +241,8 @@ class Tree:
             return self.root
         try:
             names = {entry.path for entry in self.side.names()}
-            while (name := layout.stamp(moment)) in names:
+            newest = next(iter(layout.stamps(names)), "")
+            while (name := layout.stamp(moment)) <= newest or name in names:  # several in a minute keep their order
                 moment += timedelta(minutes=1)
             if isinstance(self.side, Here):
                 child.output(["sync", "--file-system", os.fspath(self.side.root)])

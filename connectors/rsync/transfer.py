@@ -21,7 +21,7 @@ ALWAYS = (
     "--out-format=%o|%n",
 )
 _MAGIC = re.compile(r"([\\*?\[])")
-_NAMED = re.compile(r'"(.+?)"(?: |$)', re.DOTALL)
+_NAMED = re.compile(r'"(.+?)"(?=[:, ]|$)', re.DOTALL)
 _WHY = re.compile(r'"[^"]*"(?: -> "[^"]*")?(?: failed)?: (.*)$')
 _FIGURE = {
     "Total transferred file size: ": "sent",

@@ -22,7 +22,7 @@ from jobs.mailbox_copy.pace import Pace
 
 A_YEAR = Duration(1, "year")
 LONGEST = 200
-SLACK, SHARE = 1000, 20  # deletions beyond those that are planned: a live store changes while it is copied
+SLACK, SHARE = 50, 20  # deletions beyond those that are planned: a live store changes while it is copied
 FREE = random.Random()  # noqa: S311 - a sample, no secret
 
 
@@ -150,7 +150,8 @@ class Copying:
         most = sum(box.leave for name, box in inventory.boxes.items() if name in clean)
         most += sum(inventory.boxes[name].entries for name in drop) + sum(inventory.strays[path] for path in stray)
         moved = sum(min(box.come, box.copy) for box in inventory.boxes.values())
-        slack = max(SLACK, sum(box.copy for box in inventory.boxes.values()) // SHARE)
+        here = sum(box.copy for box in inventory.boxes.values())
+        slack = max(SLACK, self.context.guard.small_change or 0, here // SHARE)
         return Errand(only=seen.only, clean=clean, drop=drop, stray=stray, most=most + moved + slack)
 
     def _copy(self, seen: Seen, errand: Errand) -> Copied:
@@ -206,7 +207,7 @@ class Copying:
         for name, box in sorted(seen.inventory.boxes.items()):
             if name in seen.inventory.gone or name in spared or (seen.only is not None and name not in seen.only):
                 continue
-            if counts.get(name, 0) != box.source and (lost := seen.store.missing(name, seen.at)):
+            if counts.get(name, 0) != box.source and (lost := seen.store.missing(name)):
                 told = f"{lost} messages of the store are not in the copy"
                 yield Finding("critical", name, "copy-differs", told)
         there = {name: count for name, count in named.items() if name not in seen.inventory.gone}

@@ -2,6 +2,7 @@
 
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ class Place:
     options: dict[str, Any] = field(default_factory=dict)  # of the job
     sides: dict[str, Any] = field(default_factory=dict)  # of the connector
     seed: int = 1
+    ahead: float = 0.0  # seconds that the clock is before that of the file system
 
     @property
     def copies(self) -> Path:
@@ -59,7 +61,7 @@ class Place:
 
     @contextmanager
     def connect(self, name: str) -> Iterator[Any]:
-        with self.connector.open() as session:
+        with self.connector.open(clock=lambda: time.time() + self.ahead) as session:
             yield session
 
     @contextmanager

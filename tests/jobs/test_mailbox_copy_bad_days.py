@@ -1,0 +1,265 @@
+"""Bad days of a copy: whatever happens, the good generations are what they were, and a rerun converges."""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from collima.core.errors import NotHere
+from collima.core.quantities import Amount
+from collima.core.result import Result
+from jobs.mailbox_copy.options import CopyGuard
+from tests.jobs.copied import Place, codes, names, place, subject
+from tests.servers import cannot, program, require
+from tests.servers.maildirs import SENTINEL
+
+
+@pytest.fixture
+def weekly(tmp_path: Path) -> Place:
+    return place(tmp_path, generations=2)
+
+
+def untouched(weekly: Place, said: str) -> Result:
+    """A run fails at once, for this reason, and nothing in the copies has changed."""
+    before = names(weekly.copies)
+    result = weekly.run()
+    assert (result.state, result.exit_code) == ("failed", 1)
+    assert said in result.cause, result.cause
+    assert names(weekly.copies) == before
+    return result
+
+
+@contextmanager
+def instead_of_rsync(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A shell script by the name of rsync; `$RSYNC "$@"` in it is the real one."""
+    fake = folder / "bin/rsync"
+    fake.parent.mkdir(exist_ok=True)
+    fake.write_text(f"#!/bin/sh\nRSYNC={program('rsync')}\n{script}\n")
+    fake.chmod(0o755)
+    with monkeypatch.context() as here:
+        here.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+        yield
+
+
+@contextmanager
+def small_disk(where: Path, size: str, *options: str) -> Iterator[None]:
+    where.mkdir(exist_ok=True)
+    command = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", *options]), "tmpfs", where]
+    if subprocess.run(command, check=False, capture_output=True).returncode:
+        cannot("file systems cannot be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", where], check=True)
+
+
+# ---- the store
+
+
+def test_a_store_that_is_not_mounted_is_not_copied_and_other_machines_may_have_it(weekly: Place) -> None:
+    weekly.run()
+    (weekly.store.root / SENTINEL).unlink()
+    untouched(weekly, f"there is no {SENTINEL}")
+    with weekly.task() as (task, _), pytest.raises(NotHere), task.job.read():
+        pass
+    weekly.store.root.rename(weekly.folder / "away")
+    untouched(weekly, f"there is no {SENTINEL}")
+
+
+def test_a_store_that_is_empty_or_half_empty_is_not_copied(weekly: Place) -> None:
+    weekly.run()
+    shutil.copytree(weekly.store.root, weekly.folder / "whole")
+    for path in list(weekly.store.messages())[::2]:
+        path.unlink()
+    untouched(weekly, "50 % fewer, limit max-removals 10 %")
+    shutil.rmtree(weekly.store.root / weekly.store.users[0])
+    shutil.rmtree(weekly.store.root / weekly.store.users[1])
+    untouched(weekly, "2 of 6 mailboxes of the copy are gone")
+    shutil.rmtree(weekly.store.root)
+    weekly.store.root.mkdir()
+    (weekly.store.root / SENTINEL).touch()
+    untouched(weekly, "there is no mailbox */Maildir")
+    shutil.rmtree(weekly.store.root)
+    (weekly.folder / "whole").rename(weekly.store.root)
+    assert weekly.run().exit_code == 0
+
+
+def test_a_store_that_goes_away_between_looking_and_copying_takes_no_generation_with_it(
+    weekly: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weekly.run()
+    before = names(weekly.newest)
+    weekly.store.deliver(weekly.store.users[0])
+    away, root = weekly.folder / "away", weekly.store.root
+    script = f'mkdir {away}; mv {root}/nome* {away}; exec $RSYNC "$@"'
+    with instead_of_rsync(weekly.folder, script, monkeypatch):
+        result = weekly.run()
+    assert (result.state, subject(result, weekly.store.users[0]).state) == ("partial", "failed")
+    assert len(weekly.generations) == 1
+    assert "much more is gone from the source" in result.cause
+    assert names(weekly.newest) == before
+    for path in away.iterdir():
+        path.rename(root / path.name)
+    assert weekly.run().state == "changed"
+    assert weekly.differences(weekly.newest) == ""
+    script = f'$RSYNC "$@"; mv {root}/{SENTINEL} {weekly.folder}'
+    weekly.store.deliver(weekly.store.users[0])
+    with instead_of_rsync(weekly.folder, script, monkeypatch):
+        result = weekly.run()
+    assert (result.exit_code, result.transient, len(weekly.generations)) == (75, True, 2)
+
+
+def test_a_store_that_changes_while_it_is_copied_is_copied(weekly: Place) -> None:
+    weekly.options["guard"] = CopyGuard(max_removals=Amount(10000, True), max_removals_total=Amount(10000, True))
+    weekly.run()
+    stop = threading.Event()
+
+    def live() -> None:
+        while not stop.wait(0.002):
+            user = weekly.store.random.choice(weekly.store.users)
+            paths = [path for path in weekly.store.messages() if user in path.parts]
+            weekly.store.flag(weekly.store.random.choice(paths))
+            weekly.store.deliver(user)
+            weekly.store.random.choice(paths[:-1]).unlink(missing_ok=True) if len(paths) > 30 else None
+
+    life = threading.Thread(target=live)
+    life.start()
+    try:
+        results = [weekly.run() for _ in range(3)]
+    finally:
+        stop.set()
+        life.join()
+    assert [(result.state, codes(result)) for result in results] == [("changed", [])] * 3
+    assert codes(weekly.run()) == []
+    assert weekly.differences(weekly.newest) == ""
+
+
+def test_a_message_that_the_copy_lacks_is_found_by_counting(weekly: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    weekly.run()
+    weekly.ahead = 60
+    lost = weekly.store.deliver(weekly.store.users[0]).relative_to(weekly.store.root)
+    with instead_of_rsync(weekly.folder, f'$RSYNC "$@"; rm "{weekly.copies}/.incoming/{lost}"', monkeypatch):
+        result = weekly.run()
+    assert (result.state, codes(result)) == ("partial", ["copy-differs"])
+    assert len(weekly.generations) == 1
+    assert codes(weekly.run()) == []
+    assert (weekly.newest / lost).exists()
+
+
+def test_files_that_cannot_be_read_fail_their_mailbox_and_no_generation_is_made(
+    weekly: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("setpriv")
+    weekly.run()
+    user, other = weekly.store.users[:2]
+    closed, new = weekly.store.deliver(user, ""), weekly.store.deliver(other, "")
+    closed.chmod(0)
+    without = 'exec setpriv --bounding-set=-dac_override,-dac_read_search "$RSYNC" "$@"'
+    with instead_of_rsync(weekly.folder, without, monkeypatch):
+        result = weekly.run()
+    assert (result.state, subject(result, user).state, subject(result, other).state) == ("partial", "failed", "changed")
+    assert "Permission denied" in subject(result, user).failed[0].error
+    assert closed.name not in str(result)
+    assert len(weekly.generations) == 1
+    assert (weekly.copies / ".incoming" / new.relative_to(weekly.store.root)).exists()
+    closed.chmod(0o600)
+    assert weekly.run().state == "changed"
+    assert [path.name for path in weekly.copies.iterdir() if path.name[0] == "."] == []
+    assert weekly.differences(weekly.newest) == ""
+
+
+# ---- the place of the copies
+
+
+def test_a_place_that_cannot_be_used_is_told_before_anything_is_done(weekly: Place) -> None:
+    weekly.run()
+    held = weekly.copies.rename(weekly.folder / "held")
+    result = weekly.run()
+    assert (result.state, "there is no such folder" in result.cause) == ("failed", True)
+    weekly.copies.write_text("a file")
+    assert weekly.run().state == "failed"
+    weekly.copies.unlink()
+    with small_disk(weekly.copies, "9m", "ro"):
+        assert "cannot be written" in weekly.run().cause
+    weekly.copies.rmdir()
+    held.rename(weekly.copies)
+    assert weekly.run().state == "in-sync"
+
+
+def test_a_mirror_and_generations_are_not_mixed(weekly: Place) -> None:
+    weekly.run()
+    generations = weekly.options.pop("generations")
+    untouched(weekly, "holds generations, which a mirror would delete")
+    shutil.rmtree(weekly.copies)
+    weekly.copies.mkdir()
+    weekly.run()
+    weekly.options["generations"] = generations
+    untouched(weekly, "holds a mirror")
+
+
+def test_without_room_for_what_is_to_come_nothing_is_begun(weekly: Place) -> None:
+    with small_disk(weekly.copies, "200k"):
+        assert "are free where the copies are" in weekly.run().cause
+        assert list(weekly.copies.iterdir()) == []
+    with small_disk(weekly.copies, "20m", "nr_inodes=100"):
+        assert "(inodes)" in weekly.run().cause
+        assert list(weekly.copies.iterdir()) == []
+
+
+def test_a_disk_that_fills_in_the_middle_harms_no_generation(weekly: Place) -> None:
+    """Names that tell less than the files are: what comes does not fit."""
+    with small_disk(weekly.copies, "2m"):
+        assert weekly.run().state == "changed"
+        before = names(weekly.copies)
+        inbox = weekly.store.root / weekly.store.users[0] / "Maildir/cur"
+        large = [inbox / f"{n}.large,S=10:2,S" for n in range(8)]
+        for path in large:
+            path.write_bytes(os.urandom(400_000))
+        result = weekly.run()
+        assert (result.state, result.transient, "no room" in result.cause) == ("partial", False, True), result.cause
+        after = names(weekly.copies)
+        assert {path: after.get(path) for path in before} == before
+        for path in large[1:]:
+            path.unlink()
+        result = weekly.run()
+        assert (result.state, codes(result)) == ("changed", [])
+        assert weekly.differences(weekly.newest) == ""
+
+
+def test_a_message_that_is_damaged_in_the_copy_is_found_by_the_sample(weekly: Place) -> None:
+    weekly.options["sample"] = 5000
+    weekly.run()
+    path = weekly.store.deliver(weekly.store.users[0], "")
+    weekly.run()
+    copy = weekly.newest / path.relative_to(weekly.store.root)
+    times = copy.stat().st_mtime_ns
+    with copy.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!")
+    os.utime(copy, ns=(times, times))
+    weekly.store.deliver(weekly.store.users[1])
+    result = weekly.run()
+    assert (result.state, codes(result)) == ("partial", ["sample-differs"])
+    assert len(weekly.generations) == 2
+    assert weekly.newest / path.relative_to(weekly.store.root) == copy
+
+
+def test_more_removals_than_the_limit_of_the_whole_run_are_all_held(weekly: Place) -> None:
+    weekly.options["guard"] = CopyGuard(
+        max_removals=Amount(5000, True), small_change=3, max_removals_total=Amount(500, True)
+    )
+    weekly.run()
+    for path in list(weekly.store.messages())[::9]:
+        path.unlink()
+    before = names(weekly.newest)
+    new = weekly.store.deliver(weekly.store.users[0])
+    result = weekly.run()
+    assert (result.state, result.exit_code) == ("held", 3)
+    after = names(weekly.newest)
+    assert {path: after.get(path) for path in before} == before
+    assert str(new.relative_to(weekly.store.root)) in after
