@@ -82,7 +82,7 @@ class Site:
         if response.status_code != 429:  # a flood is not passed on to the log
             with about(job=name):
                 ms = round((self.steady() - began) * 1000)
-                log.info("%s", Keyed(method=request.method, link=sort, status=response.status_code, ms=ms))
+                log.info(Keyed(method=request.method, link=sort, status=response.status_code, ms=ms))
         return response
 
     def _errand(self, path: str) -> tuple[Desk, Errand] | None:
