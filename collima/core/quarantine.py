@@ -99,6 +99,10 @@ class Digest:
     older: bool = False  # of items from before the ledger began
 
 
+OLDER = " (older)"
+"""What a change is called by after its owner's address when its digest is `older`: of one owner both may be planned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """A person who may see and act on what is held for these addresses, as the last run knew them."""

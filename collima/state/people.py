@@ -12,6 +12,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, delete, exists,
 
 from collima.core.errors import ConfigError
 from collima.core.model import Key
+from collima.core.quarantine import OLDER
 from collima.state.archive import (
     ApprovalRow,
     ChangeRow,
@@ -192,9 +193,9 @@ class Traces:
 
 def person(connection: Connection, address: str) -> Traces:
     def of(table: Table) -> ColumnElement[bool]:
-        return or_(table.c.what == address, table.c.subject == address)
+        return or_(table.c.what.in_(_forms(address)), table.c.subject == address)
 
-    held = select(hold_keys.c.hold).where(hold_keys.c.what == address)
+    held = select(hold_keys.c.hold).where(hold_keys.c.what.in_(_forms(address)))
     approved = select(approval_keys.c.approval).where(of(approval_keys))
     return Traces(
         changes=tuple(
@@ -296,8 +297,9 @@ def forget(connection: Connection, address: str, now: int) -> Mapping[str, int]:
     counts["holders"] = connection.execute(delete(holders).where(holders.c.owner == address)).rowcount
     for table, name in NAMED:
         column = table.c[name]
-        done = connection.execute(update(table).where(column == address).values({column: pseudonym}))
-        counts[table.name] += done.rowcount
+        for form, instead in zip(_forms(address), _forms(pseudonym), strict=True):
+            done = connection.execute(update(table).where(column == form).values({column: instead}))
+            counts[table.name] += done.rowcount
     pattern = _pattern(address)
     for table, name in TOLD:
         for identity, text in _telling(connection, table, name, address):
@@ -307,12 +309,17 @@ def forget(connection: Connection, address: str, now: int) -> Mapping[str, int]:
     return {name: count for name, count in sorted(counts.items()) if count}
 
 
+def _forms(address: str) -> tuple[str, str]:
+    """What a change is called by that is about this address."""
+    return address, f"{address}{OLDER}"
+
+
 def _needed(connection: Connection, address: str, now: int) -> str:
     """What still needs the address, and what ends it; "" when nothing does."""
     waits = connection.execute(
         select(holds.c.job, holds.c.fingerprint)
         .join(hold_keys, hold_keys.c.hold == holds.c.id)
-        .where(or_(hold_keys.c.what == address, holds.c.subject == address), holds.c.ended.is_(None))
+        .where(or_(hold_keys.c.what.in_(_forms(address)), holds.c.subject == address), holds.c.ended.is_(None))
         .where(or_(holds.c.undoes == "", holds.c.seen >= now - WEEK))
     ).first()
     if waits:
@@ -320,14 +327,14 @@ def _needed(connection: Connection, address: str, now: int) -> str:
     approved = connection.execute(
         select(approvals.c.job, approvals.c.fingerprint)
         .join(approval_keys, approval_keys.c.approval == approvals.c.id)
-        .where(or_(approval_keys.c.what == address, approval_keys.c.subject == address))
+        .where(or_(approval_keys.c.what.in_(_forms(address)), approval_keys.c.subject == address))
         .where(approval_keys.c.ended.is_(None), approvals.c.at >= now - WEEK)
     ).first()
     if approved:
         return f"a change approved as {approved.fingerprint} is yet to be made (run {approved.job})"
     running = connection.scalar(
         select(changes.c.run)
-        .where(or_(changes.c.what == address, changes.c.subject == address), changes.c.outcome.is_(None))
+        .where(or_(changes.c.what.in_(_forms(address)), changes.c.subject == address), changes.c.outcome.is_(None))
         .where(exists().where(locks.c.run == changes.c.run))
     )
     if running:

@@ -13,7 +13,7 @@ from collima.core.ledger import Stationery
 from collima.core.model import Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
 from collima.core.ports import Context
 from collima.core.quantities import Amount, Duration
-from collima.core.quarantine import Compose, Digest, Digests, Holder, Quarantine, Ref
+from collima.core.quarantine import OLDER, Compose, Digest, Digests, Holder, Quarantine, Ref
 from collima.core.targets import Place
 from collima.directory.filters import Or, Present
 from collima.directory.ports import Question
@@ -164,7 +164,7 @@ class Digesting:
             items=tuple(refs),
             older=older,
         )
-        what = f"{holder.owner} (older)" if older else holder.owner
+        what = f"{holder.owner}{OLDER}" if older else holder.owner
         return Change(Key(DIGESTS, "send", what), f"{len(refs)} messages", digest)
 
     def _message_id(self, owner: str, refs: Sequence[Ref]) -> str:

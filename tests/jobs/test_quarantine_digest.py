@@ -15,7 +15,7 @@ from collima.state.digests import OWNERS
 from collima.state.keys import batches
 from jobs.quarantine_digest.options import Actions
 from tests.contracts.memory_accounts import Killed
-from tests.jobs.held import NAME, TARGET, URL, Held, digests, part, person
+from tests.jobs.held import NAME, TARGET, URL, VIA, Held, digests, part, person
 
 
 @pytest.fixture
@@ -249,6 +249,27 @@ def test_a_first_run_sends_a_day_and_holds_what_is_older(tmp_path: Path) -> None
     assert (approved.state, digests(approved).applied["send"]) == ("changed", 2)
     assert "prima del primo riepilogo" in part(held.mails()["anna@unimore.it"][1])
     assert held.run().state == "in-sync"
+
+
+def test_whoever_is_forgotten_is_so_under_both_names_of_their_digests(tmp_path: Path) -> None:
+    held = Held(tmp_path, fresh=True)
+    held.people(person("anna"))
+    held.hold("anna", ago=30)
+    held.hold("anna")
+    result = held.run()
+    with held.journal() as journal:
+        assert {row.key.what for row in journal.person("anna@unimore.it").changes} == {"anna@unimore.it"}
+        with pytest.raises(ConfigError, match="is open"):
+            journal.forget("anna@unimore.it")
+    held.run(approve=(result.fingerprint,))
+    with held.journal() as journal:
+        assert len(journal.person("anna@unimore.it").changes) == 2
+        for row in journal.outbox.due(VIA, 10):
+            journal.outbox.failed(row, "no such user")
+        journal.forget("anna@unimore.it")
+        left = journal.person("anna@unimore.it")
+        assert (left.changes, left.holds, left.approvals, left.held, left.readers) == ((), (), (), (), ())
+        assert {key.what.partition("-")[0] for key in journal.done(result.run)[2]} == {"forgotten"}
 
 
 def test_a_first_run_without_anything_new_begins_the_ledger_all_the_same(tmp_path: Path) -> None:
