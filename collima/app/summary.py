@@ -95,10 +95,10 @@ def worst(subject: SubjectResult, result: Result) -> Level | None:
 
 
 def drawn(result: Result) -> list[SubjectResult]:
-    """The subjects asked for, the worst first, of a kind that draws each as a row of cells; else none."""
-    subjects = asked(result)
-    if not any(s.cells for s in subjects):
+    """Of a kind that draws some as a row of cells: these and what is told of others, the worst first; else none."""
+    if not any(s.cells for s in asked(result)):
         return []
+    subjects = [s for s in asked(result) if s.cells or worst(s, result)]
     rank = (*_LEVELS, None)
     return sorted(subjects, key=lambda s: (rank.index(worst(s, result)), s.name))
 

@@ -105,9 +105,9 @@ class Words:
         return " ".join(filter(None, told)) or ngettext("%d minute", "%d minutes", 1) % 1
 
     def subjects(self, result: Result, count: int) -> str:
-        """`4 lists`; what nothing is ever done to is a volume, and all else is called a subject."""
+        """`4 lists`; what nothing is ever done to is a volume, or the copies, and all else is called a subject."""
         ngettext = self.catalog.ngettext
-        if not result.verbs:
+        if not result.verbs and [s.name for s in result.subjects] != ["copies"]:
             return ngettext("%d volume", "%d volumes", count) % count
         if result.verbs == ("add", "remove"):
             return ngettext("%d list", "%d lists", count) % count
