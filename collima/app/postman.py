@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email import message_from_string, policy
 from email.message import EmailMessage
 
 from collima.app import wiring
 from collima.app.config import Config
-from collima.app.writers import Orphaned, Writers
+from collima.app.pens import Orphaned
+from collima.app.writers import OnTheWire, Writers
 from collima.core.errors import CollimaError, ConfigError, StateError, Undelivered
 from collima.core.ports import Clock
 from collima.core.targets import Mail
@@ -30,6 +30,7 @@ BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))  #
 PATIENCE = timedelta(days=5)  # RFC 5321 4.5.4.1
 TURN = timedelta(minutes=1)  # so long one connector is served before the next one's turn
 ROWS = 10  # that are looked up at once: what is more urgent and was added meanwhile waits for no more
+MANY = 50  # where no rate spaces them
 KNOCKS = 48  # times that it was tried in vain, too, before it is too late: a clock set days ahead is no proof
 STUBBORN = 5  # mails refused in a row, and not for their addresses: then it is the relay
 MARKED = timedelta(minutes=1)  # so long several mails are `sending` at once: far less than another one's patience
@@ -140,7 +141,7 @@ class _Turn:
         """Raises Undelivered and ConfigError when the relay cannot be used at all."""
         spacing, over = timedelta(seconds=session.spacing), self.clock() + TURN
         free = relay.next  # when the rate lets the next one go
-        while rows := self.journal.outbox.due(self.via, ROWS, bulk=self.bulk):
+        while rows := self.journal.outbox.due(self.via, ROWS if spacing else MANY, bulk=self.bulk):
             self.waiting.clear()
             for at, row in enumerate(rows):
                 if row.unwritten and row.job in self.waiting:
@@ -166,7 +167,7 @@ class _Turn:
         """What gives the mail; None: it is not to be sent now, which is stored."""
         outbox = self.journal.outbox
         if not row.unwritten:
-            return lambda: message_from_string(outbox.message(row), policy=policy.SMTP)
+            return lambda: OnTheWire(outbox.message(row).encode("ascii"))
         try:
             message = writers.write(row, then)
         except StateError:
@@ -178,8 +179,8 @@ class _Turn:
         except CollimaError as err:
             self._shelve(row, err)
             return None
-        except Exception as err:  # a fault of this program: other mail goes all the same
-            log.exception("mail %d of %s", row.id, row.job)
+        except RuntimeError as err:  # a fault of this program: other mail goes all the same
+            log.warning("mail %d of %s cannot be written: %s", row.id, row.job, _fault(err))
             self.faults += 1
             if self.faults >= STUBBORN:
                 self._shelve(row, CollimaError(_fault(err)))
@@ -304,4 +305,5 @@ class _Turn:
 
 def _fault(err: Exception) -> str:
     """Its text may be about somebody."""
-    return f"a fault of this program: {type(err).__name__}; the log has the rest"
+    name = str(err) if type(err) is RuntimeError else type(err).__name__  # of whoever writes: `Pens`
+    return f"a fault of this program: {name}; the log has the rest"

@@ -1,100 +1,115 @@
-"""Jobs that write their mail as it goes out (`core.quarantine.Composing`): opened once in a turn, closed after it.
-
-All of it happens in one thread beside the one that sends: the next mail is written while the present one is under way,
-and what a job has opened is used by the thread that opened it.
-"""
+"""Who writes the mail of one turn: this process, or where there is much of it another one beside it."""
 
 import logging
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+import multiprocessing
+import subprocess
+import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Self
+from multiprocessing.connection import Connection
+from typing import Any, Self
 
-from collima.app import wiring
 from collima.app.config import Config
-from collima.core.errors import CollimaError, ConfigError, StateError
-from collima.core.quarantine import Compose
+from collima.app.pens import Answer, Pens, answered
+from collima.core.errors import SourceError
 from collima.state import SqlJournal
 from collima.state.outbox import Planned
 
 log = logging.getLogger("collima.mail")
 
-AHEAD = 3  # mails that are written before their turn
+MUCH = 20  # mails to write: a process of its own is worth its start
+AHEAD = 8  # mails that are written before their turn
+PATIENCE = 30.0  # seconds that it gets to end
 
 
-class Orphaned(ConfigError):
-    """Nobody writes this job's mail any more."""
+class OnTheWire(EmailMessage):
+    """A mail that is written down already. Nothing but `as_bytes` is to be asked of it."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        self._content = content
+
+    def as_bytes(self, *_: Any, **__: Any) -> bytes:
+        return self._content
 
 
 @dataclass
 class Writers:
-    """A context. Its thread begins with the first mail."""
+    """A context."""
 
     config: Config
     journal: SqlJournal
-    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "writer"))
-    _opened: ExitStack = field(default_factory=ExitStack)
-    _by_job: dict[str, Compose | CollimaError] = field(default_factory=dict)
-    _drafts: dict[int, Future[EmailMessage | None]] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _pens: Pens | None = None
+    _beside: "_Beside | None" = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for draft in self._drafts.values():
-            draft.cancel()
-        try:
-            if self._by_job:
-                self._thread.submit(self._opened.close).result()
-        except CollimaError as err:  # all that was to be read was read
-            log.warning("what writes mail did not close: %s", err)
-        finally:
-            self._thread.shutdown()
+        self._stack.close()
 
-    def write(self, row: Planned, then: Iterable[Planned]) -> EmailMessage | None:
-        """The mail as it is to go out; None: nothing is left to tell. Those after it are begun.
+    def write(self, row: Planned, then: Sequence[Planned]) -> EmailMessage | None:
+        """The mail as it is to go out; None: nothing is left to tell. Of those after it some are begun, maybe.
 
-        Raises Orphaned, and what the job raises: SourceError, ConfigError.
+        Raises Orphaned, StateError, and what the job raises: SourceError, ConfigError; RuntimeError for a fault of this
+        program, which is logged.
         """
-        draft = self._begin(row)
-        for other, _ in zip((one for one in then if one.unwritten), range(AHEAD), strict=False):
-            self._begin(other)
-        del self._drafts[row.id]
+        coming = [one for one in then if one.unwritten]
+        if self._beside is None and len(coming) + 1 >= MUCH:
+            self._beside = self._stack.enter_context(_Beside.begun(self.config))
+        if self._beside is not None:
+            answer = self._beside.write(row, coming)
+        else:
+            self._pens = self._pens or self._stack.enter_context(Pens(self.config, self.journal))
+            answer = answered(self._pens, (row.job, row.message_id))
+        if isinstance(answer, Exception):
+            raise answer
+        return None if answer is None else OnTheWire(answer)
+
+
+@dataclass
+class _Beside:
+    """Another process that writes, and is asked ahead."""
+
+    process: subprocess.Popen[bytes]
+    line: Connection
+    asked: list[int] = field(default_factory=list)  # ids, in the order in which answers come
+    answers: dict[int, Answer] = field(default_factory=dict)
+
+    @classmethod
+    def begun(cls, config: Config) -> Self:
+        ours, theirs = multiprocessing.Pipe()
+        with theirs:
+            number = theirs.fileno()
+            command = [sys.executable, "-c", "from collima.app.pens import main; main()", str(number)]
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, and a number
+                command, pass_fds=[number], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            )
+        ours.send(config)
+        return cls(process, ours)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.line.close()
         try:
-            return draft.result()
-        except StateError:
-            raise
-        except CollimaError as err:  # it is not asked again in this turn
-            self._by_job[row.job] = err
-            raise
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
-    def _begin(self, row: Planned) -> Future[EmailMessage | None]:
-        if row.id not in self._drafts:
-            self._drafts[row.id] = self._thread.submit(self._written, row)
-        return self._drafts[row.id]
-
-    def _written(self, row: Planned) -> EmailMessage | None:
-        if row.job not in self._by_job:
-            try:
-                self._by_job[row.job] = self._open(row.job)
-            except CollimaError as err:
-                self._by_job[row.job] = err
-        compose = self._by_job[row.job]
-        if isinstance(compose, CollimaError):
-            raise compose
-        message = compose(row.message_id)
-        if message is not None and message["Message-ID"] != row.message_id:
-            raise ValueError("another Message-ID than the one on record")
-        return message
-
-    def _open(self, job: str) -> Compose:
-        jobs: Mapping[str, object] = self.config.jobs
-        if job not in jobs:
-            raise Orphaned(f"{self.config.path} has no job {job!r} any more: nobody writes this mail")
-        bound = wiring.bound(self.config, job, self.journal)
-        if not hasattr(bound, "composing"):
-            raise Orphaned(f"the job {job!r} is of another kind now: nobody writes this mail")
-        compose: Compose = self._opened.enter_context(bound.composing())
-        return compose
+    def write(self, row: Planned, then: Sequence[Planned]) -> Answer:
+        try:
+            for one in (row, *then[:AHEAD]):
+                if one.id not in self.answers and one.id not in self.asked:
+                    self.asked.append(one.id)
+                    self.line.send((one.job, one.message_id))
+            while row.id not in self.answers:
+                self.answers[self.asked.pop(0)] = self.line.recv()
+        except (EOFError, OSError):
+            return SourceError("the process that writes mail has died", transient=True)
+        return self.answers.pop(row.id)

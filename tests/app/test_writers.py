@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from collima.app import config as configuration
-from collima.app import postman
+from collima.app import postman, writers
+from collima.app.config import Config
 from collima.state import SqlJournal
 from tests.app.posted import Clock, Post, letter, smtp, written
 from tests.app.test_postman import HOUR, MINUTE, rows, states
-from tests.app.writing import KINDS, Telling, digests
+from tests.app.writing import KINDS, digests
 from tests.servers.smtpd import DROP, Relay, relay
 
 JOBS = """
@@ -40,13 +41,17 @@ class Desk:
     def tell(self, count: int, first: int = 0) -> None:
         assert len(list(self.journal.digests("digest", "").list(digests(count, first=first), "mail"))) == count
 
+    @property
+    def calls(self) -> list[str]:
+        """Of whoever wrote: opened, closed, and what in between."""
+        return (self.folder / "trouble.calls").read_text().splitlines()
+
     def trouble(self, **what: object) -> None:
         (self.folder / "trouble").write_text(json.dumps(what))
 
 
 @pytest.fixture
 def desk(tmp_path: Path, server: Relay) -> Iterator[Desk]:
-    Telling.calls.clear()
     written(tmp_path, smtp(server))
     text = (tmp_path / "schedules.yaml").read_text().replace("jobs: {}", f"jobs:{JOBS.format(folder=tmp_path)}")
     (tmp_path / "schedules.yaml").write_text(text)
@@ -67,8 +72,40 @@ def test_a_mail_is_written_as_it_goes_out_by_a_job_that_is_opened_once(desk: Des
     assert arrived(server) == {f"d{n}": 1 for n in range(25)}
     assert [mail.to for mail in server.mails][:2] == [("p0@unimore.it",), ("p1@unimore.it",)]
     assert b"item 0.0\r\nitem 0.1" in server.mails[0].content
-    assert (Telling.calls[0], Telling.calls[-1], len(Telling.calls)) == ("open", "close", 27)
+    assert (desk.calls[0], desk.calls[-1], len(desk.calls)) == ("open", "close", 27)
     assert set(rows(desk.journal)) == {("sent", "", "[]", "")}
+
+
+def test_few_mails_are_written_by_the_one_that_sends_and_many_by_a_process_of_their_own(
+    desk: Desk, server: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = 0
+    begin = writers._Beside.begun
+
+    def counted(config: Config) -> writers._Beside:
+        nonlocal begun
+        begun += 1
+        return begin(config)
+
+    monkeypatch.setattr(writers._Beside, "begun", counted)
+    desk.tell(writers.MUCH - 1)
+    assert desk.office.deliver(desk.journal) is None
+    assert begun == 0
+    desk.tell(120, first=100)
+    assert desk.office.deliver(desk.journal) is None
+    assert (begun, len(arrived(server)), desk.calls.count("open")) == (1, writers.MUCH - 1 + 120, 2)
+
+
+def test_a_writer_that_is_killed_loses_nothing_and_other_mail_goes(desk: Desk, server: Relay) -> None:
+    desk.tell(30)
+    desk.journal.outbox.add([letter("notice", again=False)])
+    desk.trouble(error="killed")
+    assert desk.office.deliver(desk.journal) == desk.office.clock.now + MINUTE
+    assert arrived(server) == {"notice": 1}
+    desk.trouble()
+    desk.office.clock.later(minutes=1)
+    assert desk.office.deliver(desk.journal) is None
+    assert arrived(server) == {"notice": 1, **{f"d{n}": 1 for n in range(30)}}
 
 
 def test_what_was_released_meanwhile_is_not_told_and_a_mail_with_nothing_left_is_dropped(
@@ -92,8 +129,8 @@ def test_a_job_that_cannot_write_is_asked_once_and_other_mail_goes(desk: Desk, s
     desk.trouble(error=error)
     assert desk.office.deliver(desk.journal) == desk.office.clock.now + MINUTE
     assert arrived(server) == {"alert": 1, "notice": 1}
-    assert Telling.calls.count("open") == 1
-    assert len(Telling.calls) <= 7
+    assert desk.calls.count("open") == 1
+    assert len(desk.calls) <= 12
     assert set(states(desk.journal).split()) == {"planned", "sent"}
     assert desk.journal.relays.troubled() == ()
     desk.office.clock.later(minutes=1)
@@ -124,7 +161,7 @@ def test_a_fault_of_the_program_keeps_neither_other_mail_nor_the_relay(desk: Des
     desk.trouble(error="fault")
     assert desk.office.deliver(desk.journal) == desk.office.clock.now + MINUTE
     assert arrived(server) == {"notice": 1}
-    assert len(Telling.calls) <= 2 + 2 * postman.STUBBORN
+    assert len(desk.calls) <= 20
     assert "fault of this program: ZeroDivisionError" in rows(desk.journal)[29][1]
     desk.trouble()
     desk.office.clock.later(minutes=2)
@@ -214,7 +251,7 @@ def test_a_sender_that_is_told_to_stop_leaves_nothing_half_sent(desk: Desk, serv
     desk.tell(9)
     postman.deliver(desk.office.config, desk.journal, clock=desk.office.clock, stop=lambda: len(server.mails) == 3)
     assert states(desk.journal) == "sent " * 3 + "planned " * 5 + "planned"
-    assert Telling.calls[-1] == "close"
+    assert desk.calls[-1] == "close"
 
 
 def test_what_a_dead_sender_left_goes_again_and_again(desk: Desk, server: Relay) -> None:
@@ -243,7 +280,7 @@ def test_where_a_rate_spaces_mails_each_is_written_when_it_goes(desk: Desk, serv
     slept = desk.office.clock.sleep
 
     def sleep(seconds: float) -> None:
-        written_at.append(len(Telling.calls))
+        written_at.append(len(desk.calls) if written_at else 2)
         slept(seconds)
 
     again = postman.deliver(desk.office.config, desk.journal, clock=desk.office.clock, sleep=sleep)

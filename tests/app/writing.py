@@ -1,13 +1,14 @@
 """A kind of job that writes its mail as it goes out: what its ledger lists, less what a file says is gone."""
 
 import json
-import threading
+import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from collima.app import kinds
 from collima.app.kinds import Family, Kinds
@@ -31,7 +32,10 @@ class Telling:
 
     trouble: Annotated[Path, "what is wrong"]
 
-    calls: ClassVar[list[str]] = []  # opened, closed, and what was written in between
+    def note(self, what: str) -> None:
+        """Opened, closed, and what was written in between: in whatever process."""
+        with self.trouble.with_suffix(".calls").open("a") as file:
+            file.write(f"{what}\n")
 
     def bind(self, context: Context) -> "Writer":
         assert context.digests is not None
@@ -50,25 +54,21 @@ class Silent:
 class Writer:
     options: Telling
     digests: Digests
-    thread: list[threading.Thread] = field(default_factory=list)
 
     @contextmanager
     def composing(self) -> Iterator[Compose]:
-        self.thread.append(threading.current_thread())
-        Telling.calls.append("open")
+        self.options.note("open")
         if self._trouble().get("error") == "away":
             raise SourceError("the quarantine is away", transient=True)
         yield self._compose
-        assert threading.current_thread() is self.thread[0]
-        Telling.calls.append("close")
+        self.options.note("close")
 
     def _trouble(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.options.trouble.read_text()) if self.options.trouble.exists() else {}
         return found
 
     def _compose(self, message_id: str) -> EmailMessage | None:
-        assert threading.current_thread() is self.thread[0]
-        Telling.calls.append(message_id)
+        self.options.note(message_id)
         trouble = self._trouble()
         match trouble.get("error"):
             case "source":
@@ -77,6 +77,8 @@ class Writer:
                 raise ConfigError("no template")
             case "fault":
                 raise ZeroDivisionError
+            case "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
         digest = self.digests.digest(message_id)
         left = [ref for ref in digest.items if ref.id not in trouble.get("gone", ())] if digest else []
         if digest is None or not left:
