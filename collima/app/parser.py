@@ -156,6 +156,9 @@ def _restore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     find.add_argument("--subject", metavar="X", default="", help="X is part of the subject")
     find.add_argument("--since", metavar="DATE", type=_day, help="received on this day or later, like 2026-11-24")
     find.add_argument("--until", metavar="DATE", type=_day, help="received on this day or before")
+    find.add_argument(
+        "--most", metavar="N", type=_count, default=500, help="the newest N of them (500); --json has all"
+    )
     put = command("put", "put messages of a copy back into the live mailbox", "the mailbox, as find takes it")
     put.add_argument("message", metavar="MESSAGE", nargs="*", help="as the last column of find has it")
     put.add_argument("--folder", metavar="F", default="", help="everything in this folder and below it, instead")

@@ -10,8 +10,9 @@ _FOLD = re.compile(rb"\r?\n[ \t]+")
 
 def ends(raw: bytes) -> int:
     """Where the headers end; -1 when that is not among these bytes."""
-    unix, network = raw.find(b"\n\n"), raw.find(b"\n\r\n")
-    return max(unix, network) if -1 in (unix, network) else min(unix, network)
+    unix = raw.find(b"\n\n")
+    network = raw.find(b"\n\r\n", 0, unix if unix >= 0 else len(raw))
+    return network if network >= 0 else unix
 
 
 def found(raw: bytes, *names: bytes) -> list[bytes]:

@@ -94,7 +94,7 @@ def _look(file: int, message: Message) -> Look:
     try:
         about = os.fstat(file)
         raw = os.read(file, FIRST)
-        while headers.ends(raw) < 0 and len(raw) < MOST and (more := os.read(file, FIRST)):
+        while FIRST <= len(raw) < MOST and headers.ends(raw) < 0 and (more := os.read(file, FIRST)):
             raw += more
     finally:
         os.close(file)
@@ -103,8 +103,8 @@ def _look(file: int, message: Message) -> Look:
 
 def _fault(raw: bytes, size: int, name: str) -> str:
     """Dovecot ends a session in which it meets a file that is not as long as its name says."""
-    if not raw.strip(b"\0"):
-        return "is empty" if not raw else "has nothing but zeros at its beginning"
+    if not raw or not raw[0]:
+        return "is empty" if not raw else "begins with zeros"
     told = _SIZE.search(name)
     if told and int(told[1]) != size and not raw.startswith(_COMPRESSED):
         return f"has {size} bytes of {told[1]}"
@@ -163,8 +163,9 @@ def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: C
                 look = reader.look(message)
                 if not look.fault and not since <= look.received < until:
                     continue
-                fields = headers.found(_plain(look.raw), b"from", b"subject")
-                if _has(fields[0], author) and _has(fields[1], subject):
+                raw = _plain(look.raw)
+                if _has(raw, b"subject", subject) and _has(raw, b"from", author):
+                    fields = headers.found(raw, b"from", b"subject")
                     yield Hit(
                         id=spoken(message.guid),
                         generation=generation.name,
@@ -178,5 +179,5 @@ def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: C
                     )
 
 
-def _has(field: bytes, text: str) -> bool:
-    return not text or text in headers.decoded(field).casefold()
+def _has(raw: bytes, name: bytes, text: str) -> bool:
+    return not text or text in headers.decoded(headers.found(raw, name)[0]).casefold()

@@ -1,5 +1,6 @@
 """`collima restore find` and `collima restore put`: messages of a copy, looked for and put back."""
 
+import logging
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,6 +25,8 @@ from jobs.restore import Restore
 from jobs.restore.find import Criteria, generations, having, search
 from jobs.restore.request import Listed, Request, pick_folder, pick_messages
 
+log = logging.getLogger("collima.restore")
+
 
 def find(arguments: Namespace) -> int:
     config = load(arguments)
@@ -41,12 +44,15 @@ def find(arguments: Namespace) -> int:
     if arguments.json:
         as_json(hits)
         return 0
+    hits, more = hits[-arguments.most :], max(0, len(hits) - arguments.most)
     columns = ["received", "from", "subject", "folder", "flags", "bytes", "generation", "message"]
     rows = [
         (f"{h.received:%Y-%m-%d %H:%M}", h.author, h.fault or h.subject, h.folder, h.flags, h.size, h.generation, h.id)
         for h in hits
     ]
     table(Console(), columns, rows)
+    if more:
+        log.warning("%d more that came before: narrow the search, or ask for --json", more)
     return 0
 
 
