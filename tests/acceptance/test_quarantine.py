@@ -111,6 +111,9 @@ def test_a_first_run_sends_a_day_holds_the_rest_and_sends_it_when_approved(site:
     assert str(sent["anna@unimore.it"][0]["Subject"]).startswith("Quarantena: 2 messaggi trattenuti (")
     assert str(sent["bruno@unimore.it"][0]["Subject"]).startswith("Quarantine: one message held (")
     assert "evil.example" not in part(sent["bruno@unimore.it"][0]) + part(sent["bruno@unimore.it"][0], "html")
+    (raw,) = [p.read_bytes() for p in (site.folder / "mail/new").iterdir() if b"To: anna@" in p.read_bytes()]
+    assert b"\nList-Unsubscribe: <https://posta.unimore.it/quarantena/" in raw
+    assert raw.startswith(b"Return-Path: <>\n")
     told = json.loads(site.collima("holds", "--json").out)
     assert [hold["fingerprint"] for hold in told] == [subject["held"]["fingerprint"]]
     approved = site.run_job("quarantine-digest", "--approve", done.json["fingerprint"], "--reason", "they may know")
