@@ -25,12 +25,12 @@ from tests.servers.chromium import DESKTOP, PHONE, Chromium, chromium
 SCHEDULE = """
 version: 1
 timezone: Europe/Rome
-state: sqlite:///collima.db
+state: sqlite:///{var}collima.db
 reports: {{from: collima@unimore.it, to: [posta@unimore.it], via: mail, language: it}}
 connectors:
   people: {{kind: ldif, file: people.ldif}}
-  quarantine: {{kind: sqlite-quarantine, file: quarantine.db, released: released, sample: sample.json}}
-  mail: {{kind: maildir, directory: mail}}
+  quarantine: {{kind: sqlite-quarantine, file: {var}quarantine.db, released: {var}released, sample: sample.json}}
+  mail: {{kind: maildir, directory: {var}mail}}
 jobs:
   digest:
     kind: quarantine-digest
@@ -99,13 +99,7 @@ class Web:
         return (self.site.folder / "log").read_text()
 
     def links(self, owner: str) -> list[str]:
-        """All of the owner's digest, in its order: three of each message, their page, no more digests."""
-        for file in sorted((self.site.folder / "mail/new").iterdir()):
-            mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
-            body = mail.get_body(("plain",))
-            if mail["To"] == owner and body is not None:
-                return re.findall(rf"{self.url}/quarantena/[\w.-]+", body.get_content())
-        raise AssertionError(owner)
+        return links_of(owner, self.site.folder / "mail/new", f"{self.url}/quarantena")
 
     def link(self, owner: str, subject: str, deed: str) -> str:
         return self.links(owner)[3 * SUBJECTS.index(subject) + ("release", "allow", "block").index(deed)]
@@ -115,6 +109,27 @@ class Web:
         folder = self.site.folder / "released/new"
         mails = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in folder.glob("*")]
         return sorted(str(mail["Subject"]) for mail in mails if owner in mail["To"])
+
+
+def links_of(owner: str, mails: Path, url: str) -> list[str]:
+    """All of the owner's digest, in its order: three of each message, their page, no more digests."""
+    for file in sorted(mails.iterdir()):
+        mail = email.message_from_bytes(file.read_bytes(), policy=email.policy.default)
+        body = mail.get_body(("plain",))
+        if mail["To"] == owner and body is not None:
+            return re.findall(rf"{url}/[\w.-]+", body.get_content())
+    raise AssertionError(owner)
+
+
+def written(port: int, var: str = "") -> dict[str, str]:
+    """Files of a site, by name. `var`: the folder of all that changes, with its slash."""
+    languages = {name: "en" if name == NAMES[-1] else "it" for name in NAMES}
+    return {
+        "schedules.yaml": SCHEDULE.format(port=port, var=var),
+        "people.ldif": "".join(PEOPLE.format(name=name, language=language) for name, language in languages.items()),
+        "sample.json": json.dumps(sample()),
+        "secret": "0123456789abcdef" * 4,
+    }
 
 
 def sample() -> dict[str, object]:
@@ -137,13 +152,9 @@ def sample() -> dict[str, object]:
 @contextmanager
 def digests_sent(folder: Path) -> Iterator[Web]:
     site, port = Inside(folder), free_port()
-    (folder / "schedules.yaml").write_text(SCHEDULE.format(port=port))
-    languages = {name: "en" if name == NAMES[-1] else "it" for name in NAMES}
-    people = "".join(PEOPLE.format(name=name, language=language) for name, language in languages.items())
-    (folder / "people.ldif").write_text(people)
-    (folder / "sample.json").write_text(json.dumps(sample()))
-    (folder / "secret").write_text("0123456789abcdef" * 4)
-    (folder / "secret").chmod(0o600)
+    for name, text in written(port).items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
     done = site.run_job("digest")
     assert done.code == 0, done.err
     yield Web(site, port)
