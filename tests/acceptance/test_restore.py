@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.acceptance.inside import Inside
-from tests.acceptance.site import Done
+from tests.acceptance.site import Done, Site
 from tests.servers.dovecot import Dovecot, dovecot_server
 
 __all__ = ["dovecot_server"]
@@ -304,3 +304,34 @@ def test_what_doveadm_answers_is_not_taken_for_what_is_so(place: Place, code: in
     assert done.json["state"] == state, done
     assert len(place.live()) == imports
     assert len(place.letters()) == imports
+
+
+def test_a_name_that_is_no_utf8_comes_back_and_is_known_again(place: Place) -> None:
+    raw = place.has("1700000001.MxP1.mail1")
+    raw.rename(raw.with_name(os.fsdecode(b"1700000001.M\xe8P1.mail1:2,S")))
+    (hit,) = place.find()
+    done = place.put(hit["id"])
+    assert done.code == 0, done
+    assert place.put(hit["id"]).json["state"] == "in-sync"
+
+
+def test_a_run_that_was_killed_before_it_could_tell_is_done_again_without_a_duplicate(place: Place) -> None:
+    """The import was made, and nothing of it is on record."""
+    place.has("1700000001.M1P1.mail1")
+    place.has("1700000002.M1P1.mail1")
+    real = " ".join(place.server.doveadm)
+    killer = place.site.folder / "doveadm"
+    killer.write_text(f'#!/bin/sh\n{real} "$@" || exit\n[ "$1" != import ] || kill -9 $PPID\n')
+    killer.chmod(0o755)
+    place.site.write(SCHEDULE.format(mail=place.server.mail, copy=place.copy, doveadm=f"[{killer}]"))
+    words = ("restore", "put", place.user, "--folder", "INBOX", *TICKET)
+    waiting = place.server.folder / "waiting"
+    waiting.mkdir(mode=0o711)
+    killed = Site(place.site.folder, {"TMPDIR": str(waiting)}).collima(*words)
+    assert killed.code == -9
+    assert len(place.live()) == 2
+    place.site.write(SCHEDULE.format(mail=place.server.mail, copy=place.copy, doveadm=place.server.doveadm))
+    again = place.put("--folder", "INBOX")
+    assert (again.code, again.json["state"]) == (0, "in-sync")
+    assert len(place.live()) == 2
+    assert [run["state"] for run in place.history()] == ["in-sync", "failed"]
