@@ -11,7 +11,7 @@ from collima.core.model import Key
 from collima.core.options import Secret
 from collima.core.quantities import Duration
 from collima.core.quarantine import Action
-from collima.state.digests import OWNERS
+from collima.state.digests import OWNERS, SqlDigests
 from collima.state.keys import batches
 from jobs.quarantine_digest.options import Actions
 from tests.contracts.memory_accounts import Killed
@@ -346,6 +346,30 @@ def _killed_after(most: int) -> object:
             yield batch
 
     return killed
+
+
+@pytest.mark.parametrize("phase", ["begin", "know", "list", "count", "forget"])
+def test_killed_in_any_phase_the_next_run_goes_on_and_nobody_is_told_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phase: str
+) -> None:
+    held = Held(tmp_path, fresh=True)
+    held.people(person("anna"), person("bruno"))
+    held.hold("anna", "bruno", subject="Nuovo")
+    held.hold("anna", ago=40, subject="Prima")
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqlDigests, phase, killed)
+        with pytest.raises(Killed):
+            held.run()
+    held.pass_hours(1)
+    result = held.run()
+    assert (result.state, digests(result).held["send"]) == ("held", 1)
+    mails = held.mails()
+    assert {to: len(several) for to, several in mails.items()} == {"anna@unimore.it": 1, "bruno@unimore.it": 1}
+    assert "Prima" not in part(mails["anna@unimore.it"][0])
 
 
 def test_a_killed_run_and_the_next_give_a_mail_one_message_id(held: Held) -> None:
