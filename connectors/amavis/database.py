@@ -43,6 +43,7 @@ BODY = exists(
 )
 
 _PATIENT = 86400  # seconds that the server waits for somebody who does other things between two portions
+_LOCKED = 3  # seconds that a transaction waits for another one's lock
 _ATTEMPTS = 5
 
 
@@ -56,7 +57,9 @@ class Database:
             "READ COMMITTED",
             ("SET SESSION TRANSACTION READ ONLY", f"SET SESSION net_write_timeout = {_PATIENT}"),
         )
-        self._writer = mariadb.engine(url, password, "READ COMMITTED")
+        self._writer = mariadb.engine(
+            url, password, "READ COMMITTED", (f"SET SESSION innodb_lock_wait_timeout = {_LOCKED}",)
+        )
         self._sleep = sleep
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from collima.core.errors import Refused
 from collima.core.text import discreet, line
 from connectors.amavis.changing import Claimed
 
-_CONNECT = 10.0  # seconds
+_CONNECT = 10.0  # seconds, for each step on the way to the question
 _ATTEMPTS, _DEADLINE = 3, 20.0  # somebody waits before a page
 _PERMANENT = "450 4.5.0"
 """amavisd's own: a wrong id, a body that is gone. A next hop's 450 has another text."""
@@ -95,7 +95,7 @@ class Releases:
         if not answers:
             raise _doubt(place, "the answer was cut")
         for answer in answers:
-            _judge(place, answer)
+            _judge(place, answer.replace(claimed.secret, "…") if claimed.secret else answer)  # amavisd repeats it
 
     def _greeted(self, place: str) -> socket.socket:
         try:
@@ -103,10 +103,10 @@ class Releases:
         except OSError as err:
             raise _unreached(place, err) from err
         try:
-            link.settimeout(self.timeout)
             _send(link, (("request", "smtpd_access_policy"),))
             if not any(name in {"action", "setreply"} for name, _ in _answer(link)):
                 raise _Unreached(f"{place}: it does not speak AM.PDP, or does not let this machine in")  # noqa: TRY301
+            link.settimeout(self.timeout)
         except OSError as err:
             link.close()
             raise _unreached(place, err) from err

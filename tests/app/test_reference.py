@@ -45,7 +45,17 @@ def test_a_connector_says_which_ports_it_offers() -> None:
     for kind in KINDS.connectors.built:
         offers = KINDS.connectors.load(kind).offers  # type: ignore[union-attr]
         assert offers
-        assert offers <= {"directory", "rosters", "accounts", "mail", "snapshots", "quarantine"}
+        assert offers <= {
+            "directory",
+            "rosters",
+            "accounts",
+            "mail",
+            "snapshots",
+            "quarantine",
+            "mailstore",
+            "store",
+            "copies",
+        }
 
 
 def test_unknown_kinds_are_no_kinds() -> None:
