@@ -98,18 +98,24 @@ class SqlDigests:
             return [one.message_id for one in some if one.message_id in known]
 
     def digest(self, message_id: str) -> Digest | None:
+        """In one query: it is asked for every mail that goes out."""
+        wanted = (
+            select(digests, digest_items.c.item, digest_items.c.recipient, digest_items.c.at.label("came"))
+            .join(ledgers, ledgers.c.id == digests.c.ledger)
+            .outerjoin(digest_items, digest_items.c.digest == digests.c.id)
+            .where(*self._mine, digests.c.message_id == message_id)
+        )
         with self.database.read() as connection:
-            wanted = select(digests).where(digests.c.ledger == self._id(connection), digests.c.message_id == message_id)
-            if not (row := connection.execute(wanted).first()):
-                return None
-            items = connection.execute(select(digest_items).where(digest_items.c.digest == row.id)).all()
+            rows = connection.execute(wanted).all()
+        if not rows:
+            return None
         return Digest(
-            message_id=row.message_id,
-            owner=row.owner,
-            addresses=tuple(json.loads(row.addresses)),
-            language=row.language,
-            items=tuple(Ref(ItemId(item.item), item.recipient, item.at) for item in items),
-            older=row.older,
+            message_id=rows[0].message_id,
+            owner=rows[0].owner,
+            addresses=tuple(json.loads(rows[0].addresses)),
+            language=rows[0].language,
+            items=tuple(Ref(ItemId(row.item), row.recipient, row.came) for row in rows if row.item is not None),
+            older=rows[0].older,
         )
 
     def forget(self, before: datetime) -> int:
