@@ -207,7 +207,11 @@ class Digesting:
         self.digests.know(seen.owners.holders.values())
 
     def _forget(self) -> None:
-        self.digests.forget(SLACK.before(self.options.keep.before(self.context.clock())))
+        before = SLACK.before(self.options.keep.before(self.context.clock()))
+        self.digests.forget(before)
+        for request in self.digests.actions(waiting=True):
+            if request.at < before:  # what it asked for came in before it was asked for
+                self.digests.acted(request.id, "failed", "it was purged before anybody decided")
 
     def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:  # noqa: ARG002
         return ()

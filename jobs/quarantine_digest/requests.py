@@ -44,7 +44,8 @@ class Requests:
         for one in mine:
             if one.item == item.id and one.state == "refused":
                 return one
-        if sum(one.state == "waiting" and one.item != item.id for one in mine) >= MOST:
+        alive = self.actions.options.keep.before(self.actions.clock())
+        if sum(one.state == "waiting" and one.item != item.id and one.at >= alive for one in mine) >= MOST:
             raise Declined("many")
         action, _ = digests.act(made)
         if action.state == "waiting":

@@ -11,6 +11,7 @@ from collima.core.errors import Refused, SourceError
 from collima.core.quarantine import Action, Holder, ItemId
 from jobs.quarantine_digest.actions import Declined
 from jobs.quarantine_digest.requests import MOST
+from tests.jobs.held import NAME, TARGET, Held, person
 from tests.jobs.quarantine_desk import ALIAS, ANNA, MARCO, NOW, Desk, desk
 
 
@@ -310,6 +311,19 @@ def test_an_approval_of_what_was_purged_says_so(here: Desk) -> None:
     here.held.all.clear()
     here.requests.decide(str(here.newest("request").id), approve=True)
     assert here.states("request") == ["failed"]
+
+
+def test_a_request_of_what_was_purged_does_not_wait_for_ever(tmp_path: Path) -> None:
+    held = Held(tmp_path)
+    held.people(person("anna"))
+    with held.journal() as journal:
+        ledger = journal.digests(NAME, TARGET)
+        for days in (30, 1):
+            at = held.now - timedelta(days=days)
+            anna = "anna@unimore.it"
+            ledger.act(Action(0, "request", anna, anna, f"m{days}", "", "virus", "waiting", at))
+        held.run()
+        assert [(one.item, one.state) for one in ledger.actions()] == [("m1", "waiting"), ("m30", "failed")]
 
 
 def test_one_person_does_not_flood_the_administrators(here: Desk) -> None:

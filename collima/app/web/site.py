@@ -3,15 +3,14 @@
 GET and HEAD show, and change nothing, however often a scanner follows them; POST acts, and leads back to GET.
 """
 
+import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TypeVar
 from urllib.parse import parse_qsl
 
-from anyio import CapacityLimiter, fail_after, to_thread
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -31,8 +30,6 @@ from jobs.quarantine_digest.tokens import Errand
 
 log = logging.getLogger("collima.web")
 
-T = TypeVar("T")
-
 AT_ONCE = 10  # requests that work at a time; others wait in line
 LARGEST = 4096  # bytes of a form: ours have some hundred
 SLOWEST = 10.0  # seconds in which it must come
@@ -49,7 +46,10 @@ class Site:
     strangers: Buckets = field(init=False)  # of whom links that are none come
     people: Buckets = field(init=False)  # by whose link they come: behind one address may be a whole campus
 
+    threads: ThreadPoolExecutor = field(init=False)
+
     def __post_init__(self) -> None:
+        self.threads = ThreadPoolExecutor(AT_ONCE, "page")
         self.strangers = Buckets(1.0, 60, self.steady)
         self.people = Buckets(2.0, 120, self.steady)
 
@@ -116,14 +116,7 @@ class Site:
             with about(job=desk.name):
                 return self._answer(request, desk, errand, page, form or {})
 
-        return await self._threaded(answer)
-
-    @cached_property
-    def _limit(self) -> CapacityLimiter:
-        return CapacityLimiter(AT_ONCE)
-
-    def _threaded(self, do: Callable[[], T]) -> Awaitable[T]:
-        return to_thread.run_sync(do, limiter=self._limit)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, answer)
 
     def _answer(self, request: Request, desk: Desk, errand: Errand, page: str, form: Mapping[str, str]) -> Response:
         """In a thread. Whatever happens, a plain page comes of it."""
@@ -158,7 +151,7 @@ async def _form(request: Request) -> Mapping[str, str] | None:
     """None: larger than any of ours, or too slow. What is no form of ours has no fields."""
     body = b""
     try:
-        with fail_after(SLOWEST):
+        async with asyncio.timeout(SLOWEST):
             async for part in request.stream():
                 body += part
                 if len(body) > LARGEST:
