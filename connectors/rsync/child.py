@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from collima.core.errors import SourceError
@@ -120,6 +121,17 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
             os.killpg(child.pid, how)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(_PATIENCE)
+
+
+def gives_away() -> bool:
+    """Whether this process may give files to others though it is not root: then rsync has to be told that it may."""
+    if os.geteuid() == 0:
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        for told in Path("/proc/self/status").read_text("ascii", "replace").splitlines():
+            if told.startswith("CapEff:"):
+                return bool(int(told.split()[1], 16) & 1)  # CAP_CHOWN
+    return False
 
 
 def over(ssh: Sequence[str]) -> list[str]:

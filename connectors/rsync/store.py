@@ -118,6 +118,8 @@ class Tree:
 
     def _options(self, errand: Errand) -> list[str]:
         options = [] if errand.attributes else ["--delete-delay", f"--max-delete={errand.most}"]
+        if isinstance(self.side, Here) and child.gives_away():
+            options.append("--super")
         if self.bandwidth:
             options.append(f"--bwlimit={max(1, self.bandwidth.bytes // 1024)}")
         if isinstance(self.source, There) or isinstance(self.side, There):
@@ -190,10 +192,14 @@ class Tree:
             yield shown(name), len(Contents.of(entries, home).messages)
 
     def _sweep(self, folders: Collection[str]) -> None:
-        """What rsync kept of files that are there now, or are gone."""
+        """What rsync kept of files that are there now, or are gone. Their folders keep the times that rsync set."""
+        assert isinstance(self.side, Here)
         for folder in folders:
             with contextlib.suppress(OSError):
+                above = (self.side.root / folder).parent
+                times = above.stat()
                 self.side.remove(folder)
+                os.utime(above, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def missing(self, mailbox: str) -> int:
         home = self._home(mailbox)

@@ -323,6 +323,30 @@ def test_a_copy_with_owners_and_modes_survives_the_unit_with_its_drop_in_and_not
     assert (copied / "mail").read_text() == "secret"
 
 
+def test_mailbox_copy_keeps_owners_and_modes_under_the_unit_with_its_drop_in(here: Machine) -> None:
+    require("rsync")
+    store, copies = here.file("var/lib/mailstore"), here.file("var/lib/copies")
+    home, message = store / "anna/Maildir", store / "anna/Maildir/cur/1.M1P1.mail,S=6:2,S"
+    message.parent.mkdir(parents=True)
+    message.write_text("secret")
+    (store / ".mailstore").touch()
+    for path, mode in ((message, 0o600), (message.parent, 0o700), (home, 0o2770), (home.parent, 0o700)):
+        os.chown(path, 4711, 4712)
+        path.chmod(mode)
+    copies.mkdir()
+    os.chown(copies, UID, UID)
+    connector = "  store: {kind: rsync, from: /var/lib/mailstore, to: /var/lib/copies, sentinel: .mailstore}"
+    schedule(here, connector, "  copy: {kind: mailbox-copy, when: manual, store: store}")
+    try:
+        done = probe(here, "run-job copy --json", COPIES)
+    finally:
+        schedule(here)
+    assert '"state": "changed"' in done.stdout, done.stdout
+    (copied,) = copies.glob("*/anna/Maildir")
+    assert (copied.stat().st_uid, copied.stat().st_gid, copied.stat().st_mode & 0o7777) == (4711, 4712, 0o2770)
+    assert (copied / message.relative_to(home)).stat().st_uid == 4711
+
+
 def test_a_run_that_the_kernel_kills_does_not_end_the_service(here: Machine) -> None:
     assert here.shows("OOMPolicy") == "continue"
     assert here.shows("KillMode") == "mixed"
