@@ -31,7 +31,7 @@ check: .venv/developing ## lint, format, types, layers, and what is in the wheel
 	$(BIN)/lint-imports
 	$(BIN)/python .ci/wheel.py
 
-bench: .venv/developing ## the figures: LDAP, Sympa, the service and Google, each against its limit
+bench: .venv/developing ## the figures: LDAP, Sympa, the service, Google, copies and the quarantine, each against its limit
 	@.ci/servers
 	$(BIN)/python -m bench
 
