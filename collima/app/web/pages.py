@@ -12,7 +12,7 @@ from collima.app.web import words
 from collima.core.text import line
 
 OURS = Path(__file__).parent / "templates"
-STYLE = (OURS / "style.css").read_text("utf-8")
+STYLE = (OURS / "style.css.j2").read_text("utf-8")
 """In each page as it is here: the Content-Security-Policy names its hash."""
 
 
