@@ -8,6 +8,10 @@
    fill of a list of 20,000 (`bench.sympa`).
 5. The service: 500 jobs due at once, its memory after 100,000 fires, a run that changes nothing (`bench.service`).
 6. Google: the calls, CPU and memory of a full plan of 40,000 accounts, and the pace of 1,500 changes (`bench.google`).
+7. `restore find` in a mailbox of 50,000 messages (`bench.restore`).
+8. A mail store of 150,000 messages: `mailbox-copy` against `rsync -aH --delete` alone (`bench.copies`).
+9. A quarantine of 250,000 messages: the plan of a night against the bare query, digests against plain mails
+   (`bench.quarantine`).
 """
 
 import argparse
@@ -17,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import google, service, sympa
+from bench import copies, google, quarantine, restore, service, sympa
 from bench.clock import Child, Figure, Unmeasured, child, medians
 from bench.read import ATTRIBUTES, PEOPLE, VARIABLE
 from examples.campus import campus, schedule
@@ -106,8 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scale", type=int, default=100_000, help="in the smaller LDIF; the bigger has ten times more")
     parser.add_argument("--lists", type=int, default=250, help="of Sympa (default: %(default)s)")
     parser.add_argument("--fires", type=int, default=100_000, help="of the service (default: %(default)s)")
+    parser.add_argument("--mailbox", type=int, default=50_000, help="messages that restore looks through")
+    parser.add_argument("--messages", type=int, default=150_000, help="that are copied (default: %(default)s)")
+    parser.add_argument("--held", type=int, default=250_000, help="messages in a quarantine (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="alternating runs of each (default: %(default)s)")
-    parser.add_argument("--only", choices=("ldap", "ldif", "sympa", "service", "google"))
+    parser.add_argument(
+        "--only", choices=("ldap", "ldif", "sympa", "service", "google", "restore", "copies", "quarantine")
+    )
     given = parser.parse_args(arguments)
     try:
         if given.only in (None, "ldap"):
@@ -120,6 +129,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _print(service.figures(given.fires, given.rounds))
         if given.only in (None, "google"):
             _print(google.figures())
+        if given.only in (None, "restore"):
+            _print(restore.figures(given.mailbox, given.rounds))
+        if given.only in (None, "copies"):
+            _print(copies.figures(given.messages, given.rounds))
+        if given.only in (None, "quarantine"):
+            _print(quarantine.figures(given.held, given.rounds))
     except Unmeasured as err:
         sys.exit(f"could not measure: {err}")
 
