@@ -34,6 +34,7 @@ class Store:
     def make(self) -> None:
         self.root.mkdir(parents=True)
         (self.root / SENTINEL).touch()
+        os.utime(self.root / SENTINEL, (EPOCH, EPOCH))  # as it was, whenever it is made
         for person in self.people:
             for folder in FOLDERS:
                 for part in ("cur", "new", "tmp"):

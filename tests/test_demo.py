@@ -16,6 +16,7 @@ import pytest
 
 from examples.campus import campus, main, places
 from examples.demo import Stage, Surprise
+from tests.servers import require
 from tests.servers.slapd import slapd
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -172,6 +173,21 @@ def test_a_key_that_nobody_made_is_told_with_its_cure(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert "openssl rand -hex 32 > " in done.stderr
+
+
+def test_the_mail_store_is_copied_on_a_fresh_machine_and_the_copy_holds(tmp_path: Path) -> None:
+    require("rsync")
+    stage = Stage(tmp_path / "demo")
+    stage.run("run-job", "mailbox-copy", ends_with=0, says="changed: 720 copied")
+    stage.run("python", "examples/maildirs.py", "var", ends_with=0)  # the same mail, made anew
+    stage.run("run-job", "mailbox-copy", ends_with=0, says="in-sync")
+    stage.run("run-job", "copy-verify", ends_with=0, says="200 like the live message")
+
+
+def test_a_mail_store_that_nobody_made_is_told_by_its_sentinel(tmp_path: Path) -> None:
+    stage = Stage(tmp_path / "demo")
+    shutil.rmtree(stage.folder / "var/mailstore")
+    stage.run("run-job", "mailbox-copy", ends_with=1, says="there is no .mailstore")
 
 
 def test_the_demo_in_a_terminal_prints_what_the_readme_shows(tmp_path: Path) -> None:
