@@ -30,7 +30,7 @@ def figures(messages: int, rounds: int) -> Iterator[Figure]:
         folder = Path(name)
         (folder / "schedules.yaml").write_text(SCHEDULE.replace("FOLDER", name))
         store = mail_store(folder / "copy", users=1, messages=messages, linked=0)
-        asked = (BIN / "collima", "restore", "find", *store.users)
+        asked: tuple[str | Path, ...] = (BIN / "collima", "restore", "find", store.users[0])
 
         def taken(*options: str, cold: bool = False) -> float:
             os.sync()

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 
 from collima.core import folders, headers
 from collima.core.copies import Copies, Generation, Message
@@ -45,14 +46,27 @@ class Hit:
     fault: str = ""  # why it could not be put back
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """The beginning of one file."""
 
-    raw: bytes
-    size: int  # bytes
-    received: float  # seconds since 1970
-    fault: str = ""  # why it is no whole message
+    name: str
+    raw: bytes = b""
+    size: int = 0  # bytes
+    received: float = 0.0  # seconds since 1970
+    error: str = ""  # why it cannot be read
+
+    @property
+    def fault(self) -> str:
+        """Why it is no whole message. Dovecot ends a session in which it meets a file that is not as long as its name
+        says."""
+        if self.error or not self.raw:
+            return self.error or "is empty"
+        if not self.raw[0]:
+            return "begins with zeros"
+        told = _SIZE.search(self.name)
+        if told and int(told[1]) != self.size and not self.raw.startswith(_COMPRESSED):
+            return f"has {self.size} bytes of {told[1]}"
+        return ""
 
 
 class Reader:
@@ -78,9 +92,16 @@ class Reader:
             with self._copies.file(self._generation, self._mailbox, message) as path:
                 return _look(os.open(path, os.O_RDONLY), message)
         except OSError as err:
-            return Look(b"", 0, 0.0, f"cannot be read: {err.strerror}")
+            return Look(message.name, error=f"cannot be read: {err.strerror}")
         except SourceError as err:
-            return Look(b"", 0, 0.0, f"cannot be read: {err}")
+            return Look(message.name, error=f"cannot be read: {err}")
+
+    def received(self, message: Message) -> float | None:
+        """Seconds since 1970, of a file that need not be opened for it; None where it must be."""
+        try:
+            return os.stat(message.name, dir_fd=self._folder(message)).st_mtime if self._home else None
+        except OSError:
+            return None
 
     def _folder(self, message: Message) -> int:
         at = (message.folder, message.part)
@@ -98,17 +119,7 @@ def _look(file: int, message: Message) -> Look:
             raw += more
     finally:
         os.close(file)
-    return Look(raw, about.st_size, about.st_mtime, _fault(raw, about.st_size, message.name))
-
-
-def _fault(raw: bytes, size: int, name: str) -> str:
-    """Dovecot ends a session in which it meets a file that is not as long as its name says."""
-    if not raw or not raw[0]:
-        return "is empty" if not raw else "begins with zeros"
-    told = _SIZE.search(name)
-    if told and int(told[1]) != size and not raw.startswith(_COMPRESSED):
-        return f"has {size} bytes of {told[1]}"
-    return ""
+    return Look(message.name, raw, about.st_size, about.st_mtime)
 
 
 def _plain(raw: bytes) -> bytes:
@@ -154,14 +165,18 @@ def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: C
     author, subject = criteria.author.casefold(), criteria.subject.casefold()
     since = criteria.since.timestamp() if criteria.since else 0.0
     until = criteria.until.timestamp() if criteria.until else float("inf")
+    dated = bool(criteria.since or criteria.until)
     for generation in some:
         with Reader(copies, generation.name, mailbox) as reader:
             for message in copies.messages(generation.name, mailbox):
                 if message.guid in seen or (criteria.folder is not None and folder(message) != criteria.folder):
                     continue
                 seen.add(message.guid)
+                at = reader.received(message) if dated else None
+                if at is not None and not since <= at < until:
+                    continue
                 look = reader.look(message)
-                if not look.fault and not since <= look.received < until:
+                if not look.error and not since <= look.received < until:
                     continue
                 raw = _plain(look.raw)
                 if _has(raw, b"subject", subject) and _has(raw, b"from", author):
