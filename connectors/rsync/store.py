@@ -60,12 +60,15 @@ class Tree:
                 f"{self.side.argument} holds generations, which a mirror would delete: write `generations`, or name "
                 "another folder in `to`"
             )
-        mirrored = any(self.side.has(below(n, self.pattern.parts[-1])) for n in names if self.pattern.fits(0, n))
-        if self.shape.generations and not stamps and mirrored:
+        if self.shape.generations and not stamps and self._mirrored(names):
             raise SourceError(
                 f"{self.side.argument} holds a mirror: write `generations: 0`, or name another folder in `to`"
             )
         return room
+
+    def _mirrored(self, names: Collection[str]) -> bool:
+        """Whether mailboxes are where generations should be."""
+        return any(self.side.has(below(n, self.pattern.parts[-1])) for n in names if self.pattern.fits(0, n))
 
     def inventory(self) -> Inventory:
         self.looked = self.clock()
@@ -224,11 +227,22 @@ class Tree:
         held = [name for name, count in counts.items() if count]
         chosen = Counter(chance.choices(held, [counts[name] for name in held], k=size) if held else ())
         paths: list[str] = []
-        for name, several in sorted(chosen.items()):
-            home = self._home(name)
-            there = sorted(e.path for e in Contents.of(one(self.side, self.root, home) or (), home).messages.values())
-            paths += [f"{home}/{path}" for path in chance.sample(there, min(several, len(there)))]
+        for home, contents in self._named(chosen):
+            there = sorted(entry.path for entry in contents.messages.values())
+            several = min(chosen[shown(self.pattern.name(home))], len(there))
+            paths += [f"{home}/{path}" for path in chance.sample(there, several)]
         return [shown(self.pattern.name(path)) for path in sorted(self._differing(paths))]
+
+    def _named(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
+        """Where mailboxes of the copy are, and what is in them: in one list where each look takes a connection."""
+        if isinstance(self.side, Here):
+            for home in map(self._home, sorted(names)):
+                yield home, Contents.of(one(self.side, self.root, home) or (), home)
+            return
+        for name, entries in mailboxes(self.side, self.root, self.pattern, {}):
+            if shown(name) in names:
+                home = self.pattern.path(name)
+                yield home, Contents.of(entries, home)
 
     def _differing(self, paths: Collection[str]) -> Collection[str]:
         if isinstance(self.source, Here) and isinstance(self.side, Here):

@@ -102,8 +102,9 @@ class There:
         self._said("rm", "-rf", f"{self.root}/{path}")
 
     def link(self, old: str, new: str) -> None:
-        """A tree of hard links."""
-        self._said("cp", "-al", f"{self.root}/{old}/.", f"{self.root}/{new}")
+        """A new folder: a tree of hard links, or empty when `old` is ""."""
+        made = ("mkdir", "-p", f"{self.root}/{new}")
+        self._said(*made, *(("&&", "cp", "-al", f"{self.root}/{old}/.", f"{self.root}/{new}") if old else ()))
 
     def _said(self, *words: str) -> str:
         try:

@@ -1,5 +1,6 @@
 """A mail store, a real rsync, a state in SQLite, and a clock to turn."""
 
+import os
 import random
 import subprocess
 import time
@@ -9,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from collima.app.result_json import stored
 from collima.core import engine
@@ -23,7 +26,7 @@ from collima.state import open_state
 from connectors.rsync import Rsync
 from jobs.mailbox_copy import MailboxCopy
 from jobs.mailbox_copy.options import CopyGuard
-from tests.servers import require
+from tests.servers import program, require
 from tests.servers.maildirs import MailStore, mail_store
 
 SATURDAY = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
@@ -120,3 +123,15 @@ def codes(result: Result, level: str = "critical") -> list[str]:
 def names(root: Path) -> dict[str, int]:
     """Every file below a folder, and its inode."""
     return {str(path.relative_to(root)): path.lstat().st_ino for path in root.rglob("*") if not path.is_dir()}
+
+
+@contextmanager
+def instead_of_rsync(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A shell script by the name of rsync; `$RSYNC "$@"` in it is the real one."""
+    fake = folder / "bin/rsync"
+    fake.parent.mkdir(exist_ok=True)
+    fake.write_text(f"#!/bin/sh\nRSYNC={program('rsync')}\n{script}\n")
+    fake.chmod(0o755)
+    with monkeypatch.context() as here:
+        here.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+        yield

@@ -14,8 +14,8 @@ from collima.core.errors import NotHere
 from collima.core.quantities import Amount
 from collima.core.result import Result
 from jobs.mailbox_copy.options import CopyGuard
-from tests.jobs.copied import Place, codes, names, place, subject
-from tests.servers import cannot, program, require
+from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
+from tests.servers import cannot, require
 from tests.servers.maildirs import SENTINEL
 
 
@@ -32,18 +32,6 @@ def untouched(weekly: Place, said: str) -> Result:
     assert said in result.cause, result.cause
     assert names(weekly.copies) == before
     return result
-
-
-@contextmanager
-def instead_of_rsync(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A shell script by the name of rsync; `$RSYNC "$@"` in it is the real one."""
-    fake = folder / "bin/rsync"
-    fake.parent.mkdir(exist_ok=True)
-    fake.write_text(f"#!/bin/sh\nRSYNC={program('rsync')}\n{script}\n")
-    fake.chmod(0o755)
-    with monkeypatch.context() as here:
-        here.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
-        yield
 
 
 @contextmanager
