@@ -42,7 +42,6 @@ jobs:
     rosters:
       - {{name: docenti, members: (employeeType=PO)}}
       - {{name: tecnici, members: (employeeType=PTA)}}
-  later: {{kind: copy-verify, when: daily at 08:00}}
 """
 
 
@@ -173,15 +172,6 @@ def test_only_names_subjects_that_exist(site: Site) -> None:
     done = site.run_job("sympa-lists", "--only", "docenti")
     assert (done.code, site.members("tecnici"), len(site.members("docenti"))) == (0, [], 20)
     assert site.run_job("sympa-lists", "--only", "docent").code == 2
-
-
-def test_a_kind_that_is_not_built_yet_is_told_by_check_and_refused_by_a_run(site: Site) -> None:
-    checked = site.collima("check")
-    assert checked.code == 0
-    assert "copy-verify" in checked.out
-    refused = site.run_job("later")
-    assert refused.code == 2
-    assert "not built yet" in refused.err
 
 
 def test_check_connect_looks_at_everything(site: Site) -> None:
