@@ -134,9 +134,13 @@ def gives_away() -> bool:
     return False
 
 
-def over(ssh: Sequence[str]) -> list[str]:
-    """How rsync reaches another machine: no password is asked for, and the host's key is known."""
-    return ["--secluded-args", f"--rsh={shlex.join([*ssh, *SSH])}"]
+def over(ssh: Sequence[str], path: str) -> list[str]:
+    """How rsync reaches a path of another machine: no password is asked for, and the host's key is known.
+
+    A path that the shell there would take for a pattern goes past it; else not, for `rrsync` does not allow that.
+    """
+    past = ["--secluded-args"] if any(char in path for char in "*?[]\\") else []
+    return [*past, f"--rsh={shlex.join([*ssh, *SSH])}"]
 
 
 def spoken(words: Sequence[str]) -> str:

@@ -126,7 +126,7 @@ class Tree:
         if self.bandwidth:
             options.append(f"--bwlimit={max(1, self.bandwidth.bytes // 1024)}")
         if isinstance(self.source, There) or isinstance(self.side, There):
-            options += child.over(self.ssh)
+            options += child.over(self.ssh, self.source.argument + self._target)
         return options
 
     def _begin(self, errand: Errand) -> None:
@@ -248,7 +248,9 @@ class Tree:
         if isinstance(self.source, Here) and isinstance(self.side, Here):
             copy = self.side.root / self.root
             return [path for path in paths if mounted(self.source, copy, self.pattern, path)]
-        return distant(self.source.argument, self._target, child.over(self.ssh), paths)
+        return distant(
+            self.source.argument, self._target, child.over(self.ssh, self.source.argument + self._target), paths
+        )
 
     # ---- the end
 

@@ -26,7 +26,7 @@ class There:
 
     @property
     def argument(self) -> str:
-        return f"{self.host}:{self.root}/"
+        return f"{self.host}:{self.root.rstrip('/')}/"
 
     def has(self, path: str) -> bool:
         try:
@@ -57,7 +57,7 @@ class There:
                 raise self._failed(err) from err
 
     def _listed(self, path: str, how: str) -> Iterator[Entry]:
-        for raw in child.lines([*_LIST, how, *child.over(self.ssh), f"{self.argument}{path}"]):
+        for raw in child.lines([*_LIST, how, *child.over(self.ssh, self.root + path), f"{self.argument}{path}"]):
             if not (found := _LINE.fullmatch(raw)):
                 raise SourceError(f"{self.host}: rsync lists what cannot be understood")
             kind, size, when, name = found.groups()
@@ -77,7 +77,9 @@ class There:
         with tempfile.TemporaryDirectory(prefix="collima-copy-") as folder:
             fetched = Path(folder, "message")
             try:
-                child.output(["rsync", "--times", *child.over(self.ssh), self.argument + path, str(fetched)])
+                child.output(
+                    ["rsync", "--times", *child.over(self.ssh, self.root + path), self.argument + path, str(fetched)]
+                )
             except child.Failed as err:
                 raise self._failed(err) from err
             yield fetched

@@ -7,6 +7,7 @@ import pytest
 
 from connectors.rsync.rate import Rate
 from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
+from tests.servers import program, require
 from tests.servers.maildirs import SENTINEL
 from tests.servers.sshd import Sshd, ssh_server
 
@@ -49,16 +50,21 @@ def test_generations_are_made_over_ssh_as_they_are_here(distant: Place) -> None:
     assert sum(two.get(name) == inode for name, inode in one.items()) == len(one) - 1
     third = distant.run()
     assert (third.state, codes(third)) == ("in-sync", [])
-    store.deliver(store.users[0])
-    distant.run()
-    assert len(distant.generations) == 2
+
+
+def test_a_key_that_may_only_read_the_store_is_enough(tmp_path: Path, ssh_server: Sshd) -> None:
+    require("rrsync")
+    made = place(tmp_path, users=3, messages=30, generations=2)
+    made.sides |= {"ssh": ssh_server.command, "from_": f"{ssh_server.host}:/"}
+    ssh_server.allow([program("rrsync"), "-ro", str(made.store.root)])
+    result = made.run()
+    assert (result.state, codes(result)) == ("changed", [])
+    assert made.differences(made.newest) == ""
 
 
 def test_a_machine_that_does_not_answer_is_tried_again_and_one_that_is_not_known_is_not(
     distant: Place, ssh_server: Sshd
 ) -> None:
-    distant.run()
-    before = names(distant.copies)
     ssh_server.forget_host()
     result = distant.run()
     assert (result.state, result.transient) == ("failed", False)
@@ -67,11 +73,10 @@ def test_a_machine_that_does_not_answer_is_tried_again_and_one_that_is_not_known
     distant.sides["ssh"] = tuple(word.replace(f"-oPort={ssh_server.port}", "-oPort=1") for word in ssh_server.command)
     result = distant.run()
     assert (result.state, result.transient) == ("failed", True)
-    assert names(distant.copies) == before
+    assert list(distant.copies.iterdir()) == []
 
 
 def test_a_store_that_is_not_mounted_there_is_told(distant: Place) -> None:
-    distant.run()
     (distant.store.root / SENTINEL).unlink()
     result = distant.run()
     assert (result.state, f"there is no {SENTINEL}" in result.cause) == ("failed", True)
