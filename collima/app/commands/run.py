@@ -3,7 +3,7 @@
 import logging
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -19,7 +19,7 @@ from collima.core import engine
 from collima.core.about import about
 from collima.core.engine import Order
 from collima.core.errors import Busy, CollimaError, ConfigError, NotHere
-from collima.core.result import Result
+from collima.core.result import Result, SubjectResult
 
 log = logging.getLogger("collima.run")
 
@@ -162,22 +162,27 @@ def _tell(result: Result, arguments: Namespace, undoes: str = "") -> None:
 
 
 def _log(result: Result) -> None:
-    """A line for each subject and verb of which something was to be done."""
+    """A line for each subject and verb of which something was to be done; of a verb that is counted in many subjects,
+    which may be people's mailboxes, one line for all."""
     with about(job=result.job, run=result.run):
-        for s in result.subjects:
-            for verb in result.verbs:
-                if s.weights.get(verb):
-                    log.info(
-                        Keyed(
-                            subject=s.name,
-                            verb=verb,
-                            planned=s.weights[verb],
-                            applied=s.applied[verb],
-                            held=s.held[verb],
-                            failed=len([f for f in s.failed if f.what in s.planned[verb]]),
-                        )
-                    )
+        for verb in result.verbs:
+            concerned = [s for s in result.subjects if s.weights.get(verb)]
+            if verb in result.bulk and len(result.subjects) > 1:
+                if concerned:
+                    log.info(Keyed(subjects=len(concerned), verb=verb, **_counts(concerned, verb)))
+            else:
+                for s in concerned:
+                    log.info(Keyed(subject=s.name, verb=verb, **_counts([s], verb)))
         log.info(Keyed(state=result.state, **({"cause": result.cause} if result.cause else {})))
+
+
+def _counts(subjects: Sequence[SubjectResult], verb: str) -> dict[str, int]:
+    return {
+        "planned": sum(s.weights[verb] for s in subjects),
+        "applied": sum(s.applied[verb] for s in subjects),
+        "held": sum(s.held[verb] for s in subjects),
+        "failed": sum(f.what in s.planned[verb] for s in subjects for f in s.failed),
+    }
 
 
 def _draw(result: Result, commands: Commands) -> None:
