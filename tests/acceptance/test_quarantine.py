@@ -118,7 +118,7 @@ def test_a_first_run_sends_a_day_holds_the_rest_and_sends_it_when_approved(site:
     assert [hold["fingerprint"] for hold in told] == [subject["held"]["fingerprint"]]
     approved = site.run_job("quarantine-digest", "--approve", done.json["fingerprint"], "--reason", "they may know")
     assert (approved.code, approved.json["state"]) == (0, "changed")
-    assert "Vecchio" in part(mails(site)["anna@unimore.it"][1])
+    assert ["Vecchio" in part(one) for one in mails(site)["anna@unimore.it"]].count(True) == 1  # files have no order
     again = site.run_job("quarantine-digest")
     assert (again.code, again.json["state"]) == (0, "in-sync")
     undone = site.collima("undo", done.json["run"], "--json")

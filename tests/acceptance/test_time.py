@@ -23,7 +23,6 @@ jobs:
   often: {when: every 15 minutes, waits-for: nightly, runs-on: elsewhere, <<: *job}
   sundays: {when: "30 2 * * 0", <<: *job}
   by-hand: {when: manual, <<: *job}
-  later: {kind: copy-verify, when: daily at 08:00}
 """
 
 
@@ -80,7 +79,6 @@ def test_a_table_needs_no_state(site: Site) -> None:
     ("arguments", "told"),
     [
         (["next", "night"], "did you mean 'nightly'?"),
-        (["next", "later"], "copy-verify, which is not built yet"),
         (["next", "--from", "tomorrow"], "'tomorrow' is no moment"),
         (["next", "--count", "0"], "write a number"),
         (["pause", "night", "--until", "2 days", "--reason", "x"], "did you mean 'nightly'?"),
