@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import create_engine, event
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Engine, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from collima.core.text import discreet, line
@@ -33,7 +33,15 @@ def engine(url: str, password: str, isolation: str, session: Sequence[str] = ())
         connection.commit()
 
     event.listen(made, "connect", prepare)
+    event.listen(made, "handle_error", _let_go)
     return made
+
+
+def _let_go(context: ExceptionContext) -> None:
+    """A stream that was cut: PyMySQL would read on to its end from a connection that is closed, and complain."""
+    unread = getattr(getattr(context.execution_context, "cursor", None), "_result", None)
+    if unread is not None:
+        unread.unbuffered_active, unread.connection = False, None
 
 
 def told(err: SQLAlchemyError) -> tuple[str, bool]:

@@ -12,8 +12,9 @@ from collima.core.options import Secret
 from collima.core.quarantine import Category, Item, ItemId
 from connectors.amavis import Amavis
 from connectors.amavis.session import Session
-from tests.servers.amavis import COLLIMA_PASSWORD
+from tests.servers.amavis import COLLIMA_PASSWORD, DATABASE
 from tests.servers.amavis import Amavis as Server
+from tests.servers.mariadb import PASSWORD
 
 ANNA, BRUNO, CARLA = "anna@unimore.it", "bruno@studenti.unimore.it", "carla@unimore.it"
 SPAMMER = "win@lottery.example.com"
@@ -33,6 +34,11 @@ class Place:
             "release": (f"127.0.0.1:{self.server.pdp}",),
         }
         return Amavis(**(given | options)).open(sleep=self.slept.append)
+
+    def open_by_port(self) -> AbstractContextManager[Session]:
+        """As an account that may do all. For servers that go: PyMySQL leaves a local socket that it finds dead open."""
+        url = self.server.database.url(DATABASE)
+        return self.open(database=url, database_password=Secret(env="MARIADB_PASSWORD"))
 
     def hold(self, *recipients: str, at: datetime, category: Category = "spam", **more: Any) -> list[ItemId]:
         mail = self.server.hold(*recipients, at=at, content=CONTENT[category], **more)
@@ -56,6 +62,7 @@ class Place:
 @pytest.fixture
 def place(amavis_here: Server, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("AMAVIS_PASSWORD", COLLIMA_PASSWORD)
+    monkeypatch.setenv("MARIADB_PASSWORD", PASSWORD)
     return Place(amavis_here)
 
 

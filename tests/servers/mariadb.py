@@ -82,6 +82,7 @@ class MariaDB:
                 f"--port={self.port}",
                 f"--pid-file={self.folder / 'pid'}",
                 f"--log-error={self.folder / 'log'}",
+                _apart(self.folder),
                 "--bind-address=127.0.0.1",
                 "--skip-log-bin",
                 "--skip-name-resolve",
@@ -121,6 +122,12 @@ def _roomy(memory: Path = Path("/dev/shm")) -> Path | None:
     return memory if usable else None
 
 
+def _apart(folder: Path) -> str:
+    """A server that starts removes the temporary tables of all others in the same folder."""
+    (folder / "tmp").mkdir(exist_ok=True)
+    return f"--tmpdir={folder / 'tmp'}"
+
+
 def _as_root() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
@@ -141,6 +148,7 @@ def mariadb(folder: Path | None = None, *, durable: bool = False) -> Iterator[Ma
                 program("mariadb-install-db"),
                 "--no-defaults",
                 f"--datadir={place / 'data'}",
+                _apart(place),
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
                 *_as_root(),
