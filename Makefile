@@ -16,7 +16,7 @@ demo: .venv/installed ## five acts on an invented campus, with no server at all
 demo-google: .venv/developing ## the same campus against a Google of our own: groups, and a bad day
 	@$(BIN)/python -m examples.demo_google
 
-test: .venv/developing ## the tests, with real servers, side by side (about five minutes)
+test: .venv/developing ## the tests, with real servers, side by side (about ten minutes)
 	@.ci/servers
 	$(PYTEST) -m "not soak" -n $(TESTERS) --dist worksteal
 

@@ -20,6 +20,8 @@ from tests.app.test_postman import HOUR, MINUTE, rows, states
 from tests.app.writing import KINDS, digests
 from tests.servers.smtpd import DROP, Relay, relay
 
+pytestmark = pytest.mark.soak  # processes that write by the hundred
+
 JOBS = """
   digest: {{kind: telling, when: manual, trouble: {folder}/trouble}}"""
 

@@ -11,6 +11,8 @@ from tests.servers import program, require
 from tests.servers.maildirs import SENTINEL
 from tests.servers.sshd import Sshd, ssh_server
 
+pytestmark = pytest.mark.soak  # a run makes some fifteen connections, and each takes half a second
+
 __all__ = ["ssh_server"]
 
 
