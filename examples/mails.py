@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from html import escape
@@ -210,17 +210,18 @@ def picture(chromium: str, page: str, file: Path, width: int, more: list[str]) -
         subprocess.run([pngquant, "--force", "--ext", ".png", "--strip", "48", file], check=True)
 
 
-def main() -> None:
+def pictures(pages: Iterable[tuple[str, str]]) -> None:
+    """Of each (name, HTML), in the folder that the command line names."""
     folder = Path(sys.argv[1]).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if not chromium:
         sys.exit("needs chromium")
-    for name, page in pages():
+    for name, page in pages:
         for screen, width in WIDTHS.items():
             for light, more in NIGHT.items():
                 picture(chromium, page, folder / f"{name}-{screen}-{light}.png", width, more)
 
 
 if __name__ == "__main__":
-    main()
+    pictures(pages())

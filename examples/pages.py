@@ -3,13 +3,10 @@
 Makes the pictures of docs/quarantine.md, as wide as a phone and on a desktop, by day and by night.
 """
 
-import shutil
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-from mails import HELD, NIGHT, NOW, ROME, WIDTHS, picture
+from mails import HELD, NOW, ROME, pictures
 
 from collima.app.web.pages import Pages
 from collima.core.quarantine import Action, Holder, Item, ItemId
@@ -71,17 +68,5 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "pages-release", drawn.draw("release", "it", {"standing": standing, "fate": "held", "back": "#"})[0]
 
 
-def main() -> None:
-    folder = Path(sys.argv[1]).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not chromium:
-        sys.exit("needs chromium")
-    for name, page in pages():
-        for screen, width in WIDTHS.items():
-            for light, more in NIGHT.items():
-                picture(chromium, page, folder / f"{name}-{screen}-{light}.png", width, more)
-
-
 if __name__ == "__main__":
-    main()
+    pictures(pages())

@@ -17,7 +17,7 @@ from typing import Self
 from collima.app import wiring
 from collima.app.config import Config
 from collima.core.errors import CollimaError, ConfigError, StateError
-from collima.core.quarantine import Compose
+from collima.core.quarantine import Compose, Composing
 from collima.state import SqlJournal
 from collima.state.outbox import wire
 
@@ -79,10 +79,9 @@ class Pens:
         if job not in jobs:
             raise Orphaned(f"{self.config.path} has no job {job!r} any more: nobody writes this mail")
         bound = wiring.bound(self.config, job, self.journal)
-        if not hasattr(bound, "composing"):
+        if not isinstance(bound, Composing):
             raise Orphaned(f"the job {job!r} is of another kind now: nobody writes this mail")
-        compose: Compose = self._opened.enter_context(bound.composing())
-        return compose
+        return self._opened.enter_context(bound.composing())
 
 
 Answer = bytes | None | Exception

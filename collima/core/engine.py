@@ -15,7 +15,7 @@ from collima.core.decide import Decision, Task, decide
 from collima.core.errors import CollimaError, ConfigError, NotHere, Refused, SourceError, Stopped
 from collima.core.model import TAKING, Change, D, Finding, Key, Outcome, Plan
 from collima.core.outcome import Told, tell
-from collima.core.ports import Clock, Job, Journal, Mending, Paced, Record, S, Waiting
+from collima.core.ports import Bulk, Clock, Job, Journal, Mending, Paced, Record, S, Waiting
 from collima.core.result import Result, SourceResult
 from collima.core.targets import Place
 
@@ -348,7 +348,7 @@ def _result(task: Task[S, D], run: str, decision: Decision[D], told: Told, laps:
         decision.sources,
         told,
         laps.seconds,
-        bulk=getattr(job, "bulk", frozenset()),  # `ports.Bulk`
+        bulk=job.bulk if isinstance(job, Bulk) else frozenset(),
     )
 
 

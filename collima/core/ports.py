@@ -69,6 +69,7 @@ class Paced(Protocol):
         """Before `apply` and `mend`: `progress` is told (done, total) as they go on."""
 
 
+@runtime_checkable
 class Bulk(Protocol):
     """What a job offers beside Job when one change of it stands for many things."""
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Literal, NamedTuple, NewType, Protocol
+from typing import Literal, NamedTuple, NewType, Protocol, runtime_checkable
 
 ItemId = NewType("ItemId", str)
 """What a quarantine knows one message for one recipient by. Never given again; 100 characters at most."""
@@ -198,6 +198,7 @@ Compose = Callable[[str], EmailMessage | None]
 """Message-ID -> the mail as it is to go out now; None: nothing is left to tell. Raises SourceError, ConfigError."""
 
 
+@runtime_checkable
 class Composing(Protocol):
     """What a job offers beside `ports.Job` when its mail is written just before it goes out."""
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from collima.core.errors import SourceError
 from collima.core.quantities import Duration
 from connectors.programs import output
+from connectors.ssh import UNATTENDED
 
-SSH = ("-T", "-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oClearAllForwardings=yes", "-oServerAliveInterval=15")
+SSH = ("-T", *UNATTENDED)
 MOST = 256 * 1024 * 1024
 """Bytes that doveadm may print: a line for each message of a mailbox, or of a whole archive, is much."""
 

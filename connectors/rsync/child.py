@@ -16,15 +16,9 @@ from typing import IO
 from collima.core.errors import SourceError
 from collima.core.stopping import undisturbed
 from collima.core.text import line
+from connectors.ssh import UNATTENDED
 
-SSH = (
-    "-oBatchMode=yes",
-    "-oStrictHostKeyChecking=yes",
-    "-oClearAllForwardings=yes",
-    "-oConnectTimeout=30",
-    "-oServerAliveInterval=15",
-    "-oServerAliveCountMax=4",
-)
+SSH = (*UNATTENDED, "-oConnectTimeout=30", "-oServerAliveCountMax=4")
 PARTIAL, VANISHED, TOO_MANY = 23, 24, 25
 _PASSING = frozenset({5, 10, 12, 20, 30, 35, 137, 143, 255})
 _LASTING = ("Permission denied (", "Host key verification failed", "Could not resolve", "No space left on device")

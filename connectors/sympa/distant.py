@@ -15,17 +15,11 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixe
 
 from collima.core.errors import CollimaError, ConfigError, SourceError
 from collima.core.text import discreet, line
+from connectors.ssh import UNATTENDED
 from connectors.sympa.machine import Look, Place, Said, request
 
 _SSH_ITSELF = 255  # the exit code with which ssh tells that it, not the command, failed
-_OPTIONS = (
-    "-T",
-    "-oBatchMode=yes",
-    "-oStrictHostKeyChecking=yes",
-    "-oClearAllForwardings=yes",
-    "-oServerAliveInterval=15",
-    "-oServerAliveCountMax=4",
-)
+_OPTIONS = ("-T", *UNATTENDED, "-oServerAliveCountMax=4")
 _A_FILE = 1.0  # seconds to write one: it is synced to a disk that may be slow
 _Answer = tuple[Mapping[str, Any], Sequence[bytes | None]]
 

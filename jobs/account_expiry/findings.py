@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
-from collima.core.model import Finding, Level
+from collima.core import counting
+from collima.core.counting import Sentences
+from collima.core.model import Finding
 
 ACCOUNTS = "accounts"
 """The one subject of this kind."""
 
-_TOLD: tuple[tuple[Level, str, str], ...] = (
+_TOLD: Sentences = (
     ("info", "came-back", "accounts are spared: their owners came back (`unless`)"),
     ("info", "excepted", "accounts are spared by `except`"),
     ("warning", "no-person", "accounts are left alone: their entries do not say whose they are"),
@@ -48,9 +50,7 @@ def why(code: str) -> str:
 
 
 def counted(counts: Mapping[str, int]) -> Iterator[Finding]:
-    for level, code, told in _TOLD:
-        if count := counts.get(code, 0):
-            yield Finding(level, ACCOUNTS, code, f"{count} {told}")
+    return counting.counted(_TOLD, ACCOUNTS, counts)
 
 
 def paced(notices: int, closing: int, most: int) -> Iterator[Finding]:

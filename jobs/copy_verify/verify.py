@@ -1,16 +1,16 @@
 """Reading some messages of a copy whole. Findings only: nothing is planned, held or applied."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
 from collima.core.copies import Generation, Originals
-from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading, Subject
+from collima.core.looking import Looking
+from collima.core.model import Finding, Plan, Reading, Subject
 from collima.core.ports import Context
-from collima.core.targets import Place
 from collima.core.text import few
 from jobs.copy_verify.compare import Compared, Comparison, Fault
 from jobs.copy_verify.options import Options
@@ -29,7 +29,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(Looking):
     """`ports.Job` of the kind copy-verify."""
 
     options: Options
@@ -62,21 +62,6 @@ class Verify:
         subject = Subject(SUBJECT, size=count, wanted=count, watch=self.context.watch)
         reading = Reading(self.options.store, scope="", entries=count)
         return Plan((reading,), (subject,), (), tuple(_findings(seen, self.context)))
-
-    # ---- there is nothing to do, and so nothing to verify or to take back
-
-    def place(self, seen: Seen) -> Place | None:  # noqa: ARG002
-        return None
-
-    def apply(self, seen: Seen, go: Sequence[Change[None]]) -> Iterator[Outcome]:  # noqa: ARG002
-        yield from ()
-
-    def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:  # noqa: ARG002
-        return ()
-
-    @contextmanager
-    def invert(self, done: Collection[Key]) -> Iterator[tuple[Seen, Plan[None]]]:  # noqa: ARG002
-        yield Seen(), Plan((), (), ())
 
 
 _FAULTS: Mapping[Fault, str] = {

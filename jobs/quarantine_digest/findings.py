@@ -4,14 +4,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from collima.core.model import Finding, Level
+from collima.core import counting
+from collima.core.counting import Sentences
+from collima.core.model import Finding
 from collima.core.text import line
 
 DIGESTS = "digests"
 """The one subject of this kind."""
 SENDERS = 5  # domains of which most was released
 
-_TOLD: tuple[tuple[Level, str, str], ...] = (
+_TOLD: Sentences = (
     ("warning", "no-owner", "addresses with new messages belong to nobody in the directory"),
     ("warning", "two-owners", "addresses with new messages belong to two people or more: nobody is told"),
     ("warning", "no-own-address", "people of `who` have no address of their own: they get no digest"),
@@ -25,9 +27,7 @@ CODES = frozenset(code for _, code, _ in _TOLD)
 
 
 def counted(counts: Mapping[str, int]) -> Iterator[Finding]:
-    for level, code, told in _TOLD:
-        if count := counts.get(code, 0):
-            yield Finding(level, DIGESTS, code, f"{count} {told}")
+    return counting.counted(_TOLD, DIGESTS, counts)
 
 
 def released(senders: Mapping[str, int], since: date) -> Iterator[Finding]:

@@ -1,14 +1,15 @@
 """Reading and judging the snapshots of volumes. Findings only: nothing is planned, held or applied."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from collima.core.errors import SourceError
-from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading, Subject
+from collima.core.looking import Looking
+from collima.core.model import Finding, Plan, Reading, Subject
 from collima.core.ports import Context
-from collima.core.targets import Place, Snapshot, Snapshots
+from collima.core.targets import Snapshot, Snapshots
 from jobs.snapshot_check.options import Options, Volume
 from jobs.snapshot_check.verdict import Verdict, judge
 
@@ -21,7 +22,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Looking):
     """`ports.Job` of the kind snapshot-check."""
 
     options: Options
@@ -79,18 +80,3 @@ class Check:
             )
         readings = tuple(Reading(connector, scope="", entries=count) for connector, count in entries.items())
         return Plan(readings, tuple(subjects), (), tuple(findings), passing=frozenset(passing))
-
-    # ---- there is nothing to do, and so nothing to verify or to take back
-
-    def place(self, seen: Seen) -> Place | None:  # noqa: ARG002
-        return None
-
-    def apply(self, seen: Seen, go: Sequence[Change[None]]) -> Iterator[Outcome]:  # noqa: ARG002
-        yield from ()
-
-    def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:  # noqa: ARG002
-        return ()
-
-    @contextmanager
-    def invert(self, done: Collection[Key]) -> Iterator[tuple[Seen, Plan[None]]]:  # noqa: ARG002
-        yield Seen(), Plan((), (), ())

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,24 @@ class Site:
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def killed(self, job: str, times: int, wait: Callable[[], float]) -> int:
+        """Starts a run so often, and kills each that is not over after `wait()` seconds. Returns how many that were."""
+        kills = 0
+        for _ in range(times):
+            process = subprocess.Popen(
+                self.command("run_job", job),
+                cwd=self.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                process.wait(wait())
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                kills += 1
+        return kills
 
     def members(self, roster: str) -> list[str]:
         file = self.folder / "lists" / roster

@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 from collections import Counter
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
@@ -76,20 +75,8 @@ def states(site: Site) -> Counter[str]:
 
 
 def test_killed_again_and_again_it_converges_and_tells_nobody_twice(site: Site) -> None:
-    rng, kills = random.Random(11), 0
-    for _ in range(8):
-        process = subprocess.Popen(
-            site.command("run_job", "alumni-expiry"),
-            cwd=site.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            process.wait(rng.uniform(0.6, 2.5))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            kills += 1
+    rng = random.Random(11)
+    kills = site.killed("alumni-expiry", 8, lambda: rng.uniform(0.6, 2.5))
     for _ in range(3):
         done = site.run_job("alumni-expiry")
     assert (done.code, done.json["state"]) == (0, "in-sync")

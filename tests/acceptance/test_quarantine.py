@@ -2,7 +2,6 @@
 
 import json
 import random
-import subprocess
 from collections import defaultdict
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -181,20 +180,8 @@ def test_killed_again_and_again_every_message_is_told_and_no_mail_is_another(tmp
     site = prepared(Site(tmp_path))
     people(site, *(person(f"p{n}") for n in range(PEOPLE)))
     sample(site, *((1 + n % 20, f"p{n % PEOPLE}", f"Offerta {n}.") for n in range(PEOPLE * 2)))
-    rng, kills = random.Random(7), 0
-    for _ in range(4):
-        process = subprocess.Popen(
-            site.command("run_job", "quarantine-digest"),
-            cwd=site.folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            process.wait(rng.uniform(0.5, 1.8))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            kills += 1
+    rng = random.Random(7)
+    kills = site.killed("quarantine-digest", 4, lambda: rng.uniform(0.5, 1.8))
     for _ in range(2):
         done = site.run_job("quarantine-digest")
     assert (done.code, done.json["state"]) == (0, "in-sync")

@@ -4,9 +4,10 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import pytest
 
@@ -49,6 +50,35 @@ def shared(config: pytest.Config, name: str, server: Callable[[], AbstractContex
         config.add_cleanup(stack.close)
     known: S = running[name]
     return known
+
+
+class Server(Protocol):
+    port: int
+
+    def start(self) -> None:
+        """Raises RuntimeError."""
+
+
+def start(server: Server) -> None:
+    """Beside other tests its port may be taken before it has it: then it gets another one."""
+    for _ in range(2):
+        try:
+            server.start()
+        except RuntimeError:
+            server.port = free_port()
+        else:
+            return
+    server.start()
+
+
+def end(process: "subprocess.Popen[bytes]", seconds: float = 30) -> None:
+    """TERM, and KILL for one that does not end by that."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(seconds)
 
 
 def free_port() -> int:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port, program, require, shared
+from tests.servers import end, free_port, program, require, shared
 from tests.servers.mariadb import MariaDB, mariadb
 from tests.servers.smtpd import Relay, relay
 
@@ -132,13 +132,7 @@ class Amavis:
 
     def query(self, sql: str) -> tuple[tuple[object, ...], ...]:
         """What the database's root is answered."""
-        connection = self.database.as_root(DATABASE)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql)
-                return tuple(cursor.fetchall())
-        finally:
-            connection.close()
+        return self.database.query(sql, of=DATABASE)
 
     def clear(self) -> None:
         for table in ("msgs", "msgrcpt", "quarantine", "maddr", "users", "mailaddr", "wblist"):
@@ -169,12 +163,7 @@ class Amavis:
     def stop(self) -> None:
         """With its children."""
         if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(30)
+            end(self.process)
             self.process = None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port, program, require, shared
+from tests.servers import end, free_port, program, require, shared, start
 
 PASSWORD = "pw"
 """Of every user."""
@@ -211,12 +211,7 @@ class Dovecot:
     def stop(self) -> None:
         """Its children end with it."""
         if self.process is not None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(30)
+            end(self.process)
             self.process = None
 
 
@@ -241,25 +236,13 @@ def dovecot(
         if mail is None:
             server.mail.mkdir()
             server.own(server.mail)
-        _started(server)
+        start(server)
         try:
             yield server
         finally:
             server.stop()
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _started(server: Dovecot) -> None:
-    """Beside other tests its port may be taken before it has it: then it gets another one."""
-    for _ in range(2):
-        try:
-            server.start()
-        except RuntimeError:
-            server.port = free_port()
-        else:
-            return
-    server.start()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.servers import free_port, program, require
+from tests.servers import free_port, program, require, start
 
 USER, PASSWORD = "collima", "pa:ss/w@rd"
 """Who may do everything in every database, over TCP. The password would break a URL that is glued together."""
@@ -61,12 +61,12 @@ class MariaDB:
             unix_socket=str(self.socket), user="root", database=database, autocommit=True, ssl_disabled=True
         )
 
-    def query(self, sql: str) -> tuple[tuple[object, ...], ...]:
-        """What the server's root is answered."""
-        connection = self.as_root()
+    def query(self, sql: str, *values: object, of: str | None = None) -> tuple[tuple[object, ...], ...]:
+        """What the server's root is answered; `of`: a database."""
+        connection = self.as_root(of)
         try:
             with connection.cursor() as cursor:
-                cursor.execute(sql)
+                cursor.execute(sql, values or None)
                 return tuple(cursor.fetchall())
         finally:
             connection.close()
@@ -159,7 +159,8 @@ def mariadb(folder: Path | None = None, *, durable: bool = False) -> Iterator[Ma
         )
         if made.returncode:
             raise RuntimeError(f"mariadb-install-db: {made.stderr.decode(errors='replace')[-2000:]}")
-        server = _started(MariaDB(place, durable=durable))
+        server = MariaDB(place, durable=durable)
+        start(server)
         try:
             server.query(f"CREATE USER {USER}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'")
             server.query(f"GRANT ALL ON *.* TO {USER}@'127.0.0.1'")
@@ -168,19 +169,6 @@ def mariadb(folder: Path | None = None, *, durable: bool = False) -> Iterator[Ma
             server.kill()
     finally:
         shutil.rmtree(place, ignore_errors=True)
-
-
-def _started(server: MariaDB) -> MariaDB:
-    """Beside other tests its port may be taken before it has it: then it gets another one."""
-    for _ in range(2):
-        try:
-            server.start()
-        except RuntimeError:
-            server.port = free_port()
-        else:
-            return server
-    server.start()
-    return server
 
 
 @pytest.fixture(scope="session")

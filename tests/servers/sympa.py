@@ -156,13 +156,7 @@ class Sympa:
 
     def query(self, sql: str, *values: object) -> tuple[tuple[object, ...], ...]:
         """On its database, as the server's root."""
-        connection = self.database.as_root(DATABASE)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, values or None)
-                return tuple(cursor.fetchall())
-        finally:
-            connection.close()
+        return self.database.query(sql, *values, of=DATABASE)
 
     # ---- lists
 
