@@ -46,7 +46,6 @@ class Stale:
     """What a purge would take, and what is there."""
 
     messages: int  # older than asked for, with what belongs to them
-    orphans: int  # rows that belong to no message any more
     all: int  # messages of any age
     newest: datetime | None  # of any age
 
@@ -70,6 +69,8 @@ class Quarantine(Protocol):
         """(recipient, sender) -> what that recipient has said of that sender, one exact address."""
 
     def stale(self, before: datetime) -> Stale: ...
+    def orphans(self) -> int:
+        """Rows that belong to no message any more. Looks at every row there is."""
 
     # ---- changing
     def release(self, item: ItemId, recipient: str) -> None:
@@ -80,8 +81,11 @@ class Quarantine(Protocol):
         """One exact sender for one exact recipient, from the next mail on; None: forgets it. Twice does no harm."""
 
     def purge(self, before: datetime) -> Iterator[int]:
-        """Deletes what is older, with all that belongs to it, and orphans, in transactions of 1,000 messages or so.
-        Yields how many messages each took."""
+        """Deletes what is older, with all that belongs to it, in transactions of 1,000 messages or so. Yields how many
+        messages each took."""
+
+    def sweep(self) -> None:
+        """Deletes orphans, likewise. Looks at every row there is."""
 
 
 # ---- what is kept

@@ -84,6 +84,10 @@ class Session:
         with self._database.read() as connection:
             return reading.stale(connection, before)
 
+    def orphans(self) -> int:
+        with self._database.read() as connection:
+            return reading.orphans(connection)
+
     # ---- changing
 
     def release(self, item: ItemId, recipient: str) -> None:
@@ -118,6 +122,8 @@ class Session:
             if done.messages:
                 yield done.messages
                 self._database.change(partial(changing.forget, addresses=done.addresses))
+
+    def sweep(self) -> None:
         for table in (QUARANTINE, MSGRCPT):
             self._remove_orphans(table)
 

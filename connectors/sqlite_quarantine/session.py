@@ -24,6 +24,8 @@ _ITEM = """
 SELECT message, number, recipient, at, sender, author, subject, size, category, score
 FROM recipients JOIN messages ON messages.id = recipients.message WHERE released IS NULL AND
 """
+_OLDEST = "SELECT id FROM messages WHERE at < ? ORDER BY at, id LIMIT ?"
+_ORPHANS = "FROM recipients WHERE message NOT IN (SELECT id FROM messages)"
 
 
 class _Key(NamedTuple):
@@ -90,10 +92,12 @@ class Session:
             old, every, newest = self._connection.execute(
                 "SELECT count(*) FILTER (WHERE at < ?), count(*), max(at) FROM messages", (_second(before),)
             ).fetchone()
-            (orphans,) = self._connection.execute(
-                "SELECT count(DISTINCT message) FROM recipients WHERE message NOT IN (SELECT id FROM messages)"
-            ).fetchone()
-        return Stale(old, orphans, every, None if newest is None else datetime.fromtimestamp(newest, UTC))
+        return Stale(old, every, None if newest is None else datetime.fromtimestamp(newest, UTC))
+
+    def orphans(self) -> int:
+        with self._reading():
+            (count,) = self._connection.execute(f"SELECT count(DISTINCT message) {_ORPHANS}").fetchone()
+        return int(count)
 
     # ---- changing
 
@@ -142,14 +146,16 @@ class Session:
     def purge(self, before: datetime) -> Iterator[int]:
         while True:
             with self._changing():
-                done = self._connection.execute(
-                    "DELETE FROM messages WHERE id IN (SELECT id FROM messages WHERE at < ? ORDER BY at LIMIT ?)",
-                    (_second(before), _PORTION),
-                ).rowcount
-                self._connection.execute("DELETE FROM recipients WHERE message NOT IN (SELECT id FROM messages)")
+                oldest = _second(before), _PORTION
+                self._connection.execute(f"DELETE FROM recipients WHERE message IN ({_OLDEST})", oldest)  # noqa: S608
+                done = self._connection.execute(f"DELETE FROM messages WHERE id IN ({_OLDEST})", oldest).rowcount  # noqa: S608
             if not done:
                 return
             yield done
+
+    def sweep(self) -> None:
+        with self._changing():
+            self._connection.execute(f"DELETE {_ORPHANS}")
 
     # ---- rows
 

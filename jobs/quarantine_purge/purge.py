@@ -16,7 +16,7 @@ QUARANTINE = "quarantine"
 """The one subject of this kind."""
 PURGE = Key(QUARANTINE, "purge", "")
 HANDFUL = 10  # messages that may go though they are all that there are
-NOTHING = Stale(0, 0, 0, None)
+NOTHING = Stale(0, 0, None)
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
 
 
@@ -27,6 +27,7 @@ class Seen:
     before: datetime
     session: Quarantine | None = None
     stale: Stale = NOTHING
+    orphans: int = 0
     kept: int | None = None  # seconds, by the last purge
 
 
@@ -46,21 +47,20 @@ class Purging:
         before = self.keep.before(self.context.clock())
         with self.context.connect(self.target) as session:
             with blaming(self.target):
-                stale = session.stale(before)
-            yield Seen(before, session, stale, self.purges.keep())
+                stale, orphans = session.stale(before), session.orphans()
+            yield Seen(before, session, stale, orphans, self.purges.keep())
 
     def plan(self, seen: Seen, now: datetime) -> Plan[None]:  # noqa: ARG002 - what is old was asked while reading
         stale = seen.stale
         changes, findings, waits = [], [], {}
-        if stale.messages or stale.orphans:
+        if stale.messages or seen.orphans:
             why = f"{stale.messages} messages from before {_told(seen.before)} UTC"
             changes.append(Change(PURGE, why, None, weight=stale.messages))
             if reasons := list(self._doubts(seen)):
                 waits[PURGE] = "; ".join(reasons)
-        if stale.orphans:
-            findings.append(
-                Finding("info", QUARANTINE, "orphans", f"{stale.orphans} rows belong to no message any more")
-            )
+        if seen.orphans:
+            told = f"{seen.orphans} rows belong to no message any more"
+            findings.append(Finding("info", QUARANTINE, "orphans", told))
         return Plan((), (self._subject(stale),), tuple(changes), tuple(findings), waits=waits)
 
     def _subject(self, stale: Stale) -> Subject:
@@ -87,6 +87,8 @@ class Purging:
             try:
                 for count in seen.session.purge(seen.before):
                     taken += count
+                if seen.orphans:
+                    seen.session.sweep()
             except Refused as err:
                 yield Outcome(change.key, f"{err} ({taken} of {change.weight} messages are deleted)", err.transient)
                 return

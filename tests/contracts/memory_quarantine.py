@@ -18,6 +18,7 @@ class MemoryQuarantine:
     released: list[tuple[ItemId, str]] = field(default_factory=list)  # delivered, and to whom
     said: dict[tuple[str, str], Rule] = field(default_factory=dict)
     orphans: int = 0
+    sweeps: int = 0  # times that orphans were looked for to be deleted
     portion: int = 1000
     refusing: dict[str, Refused] = field(default_factory=dict)  # recipient -> what a release for them raises
     lost: set[str] = field(default_factory=set)  # recipients of whose releases the answer is lost: they are delivered
@@ -93,7 +94,11 @@ class MemorySession:
         self._asked()
         every = {item.message: item.at for item in self.of.all.values()}
         old = sum(at < before for at in every.values())
-        return Stale(old, self.of.orphans, len(every), max(every.values(), default=None))
+        return Stale(old, len(every), max(every.values(), default=None))
+
+    def orphans(self) -> int:
+        self._asked()
+        return self.of.orphans
 
     def _asked(self) -> list[Item]:
         """What is held now."""
@@ -142,4 +147,7 @@ class MemorySession:
             for key in (key for keys in portion for key in keys):
                 del self.of.all[key]
             yield len(portion)
+
+    def sweep(self) -> None:
+        self.of.sweeps += 1
         self.of.orphans = 0

@@ -119,6 +119,9 @@ def test_rows_that_belong_to_no_message_go_along(held: Held) -> None:
     result = held.run()
     assert (result.state, codes(result), held.quarantine.orphans) == ("in-sync", [("info", "orphans")], 0)
     assert codes(held.run()) == []
+    held.hold(1, days=6)
+    held.run()
+    assert held.quarantine.sweeps == 1  # whoever counts none need not look for them again
 
 
 def test_a_smaller_keep_than_last_time_waits_for_a_person(held: Held) -> None:
