@@ -152,6 +152,7 @@ _FORMS = (  # the more exact first
     N_("most released since %(day)s: %(names)s"),
 )
 _NUMBERS = {"count", "size", "usual", "runs"}
+_VALUE = re.compile(r"%\(\w+\)s")
 
 
 def _pattern(form: str) -> re.Pattern[str]:
@@ -162,9 +163,12 @@ def _pattern(form: str) -> re.Pattern[str]:
 
 
 @cache
-def _patterns() -> Sequence[tuple[str, re.Pattern[str]]]:
-    """Made when the first sentence is told: most runs tell none."""
-    return [(form, _pattern(form)) for form in _FORMS]
+def _patterns() -> Sequence[tuple[str, str, re.Pattern[str]]]:
+    """Of each form its longest words without a value, which say at once that a text is of another form.
+
+    Made when the first sentence is told: most runs tell none.
+    """
+    return [(form, max(_VALUE.split(form), key=len), _pattern(form)) for form in _FORMS]
 
 
 _NAMED = re.compile(r"(?P<name>[\w.+-]+): (?P<inner>.+)")  # a connector or a subject
@@ -188,8 +192,8 @@ def _parts(text: str, catalog: gettext.NullTranslations) -> Iterator[str]:
 
 
 def _translated(text: str, catalog: gettext.NullTranslations) -> str | None:
-    for form, pattern in _patterns():
-        if match := pattern.fullmatch(text):
+    for form, words, pattern in _patterns():
+        if words in text and (match := pattern.fullmatch(text)):
             values = match.groupdict()
             if "inner" in values:
                 values["inner"] = told(values["inner"], catalog)
