@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Inventory:
     folders: int = 0  # that a new generation takes
     empty: bool = False  # there is no copy yet
     unfinished: bool = False  # the copy is one that an earlier run has left in the middle
-    linkable: frozenset[int] = frozenset()  # the connector's own
+    differences: Mapping[str, Any] = field(default_factory=dict)  # the connector's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,9 @@ class Errand:
     """What one run may do. What it does not name stays as it is in the copy."""
 
     only: frozenset[str] | None = None  # just these mailboxes; None: the whole store
-    clean: frozenset[str] = frozenset()  # mailboxes in which may be deleted what the source has not
+    clean: Mapping[str, int] = field(default_factory=dict)  # how many messages and files may be deleted: by mailbox
     drop: frozenset[str] = frozenset()  # mailboxes that may be deleted
     stray: frozenset[str] = frozenset()  # strays that may be deleted
-    most: int = 0  # never delete more files and folders than this
     attributes: bool = False  # names are the same: put attributes in order, delete nothing, make no generation
 
 
@@ -74,6 +73,8 @@ class Copied:
     renamed: int = 0  # names that were given or moved without sending anything
     vanished: bool = False  # files went away while they were copied
     faults: Mapping[str, str] = field(default_factory=dict)
+    gone: Mapping[str, int] = field(default_factory=dict)  # by mailbox, what was gone in the end: of those looked at
+    left: frozenset[str] = frozenset()  # mailboxes that went away meanwhile: the copy has them as it had them
 
 
 class Store(Protocol):
@@ -86,7 +87,10 @@ class Store(Protocol):
         """Complete, or SourceError. Changes nothing."""
 
     def copy(self, errand: Errand, seen: Inventory, told: Callable[[str], None]) -> Copied:
-        """`told` the mailbox of each file that is sent. Raises Refused: what is there is left for the next run."""
+        """`told` the mailbox of each file that is sent. Raises Refused: what is there is left for the next run.
+
+        Where more of a mailbox is gone than may be deleted, nothing of it is.
+        """
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """(mailbox, messages) in the copy that `copy` has made or put in order."""

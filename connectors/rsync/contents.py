@@ -1,4 +1,8 @@
-"""What is in one mailbox, and what differs between two, by names."""
+"""What a side has, by names: a mailbox at a time, and what is in none.
+
+An unchanged mail store is read here in a fraction of the time that rsync takes for it: names are held and compared as
+sets, folder by folder, and only what differs, or is no message, is looked at more closely.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,38 +14,116 @@ from connectors.rsync.here import Entry, Here
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
 
+_NONE: frozenset[str] = frozenset()
+
 
 @dataclass(slots=True)
 class Contents:
     """Of one mailbox. Paths are relative to it."""
 
-    messages: dict[str, Entry] = field(default_factory=dict)  # by guid; a second one of the same by guid and folder
+    messages: dict[str, set[str]] = field(default_factory=dict)  # "cur", ".Sent/new" -> the names in it
     others: dict[str, Entry] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
+    partial: list[str] = field(default_factory=list)  # folders of rsync's own, which are in none of these
+    known: dict[str, Entry] = field(default_factory=dict)  # messages that the side has told more of than their names
 
     @classmethod
-    def of(cls, entries: Iterable[Entry], home: str) -> "Contents":
+    def listed(cls, entries: Iterable[Entry], home: str) -> "Contents":
+        """Of a list with all that there is to know."""
         self, cut = cls(), len(home) + 1
         for entry in entries:
             path = entry.path[cut:]
-            if not path or maildir.PARTIAL in path:
-                continue
-            if entry.folder:
-                self.folders.add(path)
+            if not path or self._ours(path):
                 continue
             folder, part, name = maildir.place(path)
-            known = Entry(path, False, entry.size, entry.mtime, entry.inode)
-            if maildir.is_message(folder, part, name):
-                guid = maildir.guid(name)
-                key = f"{guid}/{folder}/{name}" if guid in self.messages else guid
-                self.messages[key] = known
+            if entry.folder:
+                self._folder(path)
+            elif maildir.is_message(folder, part, name):
+                self.messages.setdefault(below(folder, part), set()).add(name)
+                self.known[path] = entry._replace(path=path)
             else:
-                self.others[path] = known
+                self.others[path] = entry._replace(path=path)
         return self
+
+    @classmethod
+    def seen(cls, side: Here, home: str, *, closely: bool = True) -> "Contents | None":
+        """By names alone. None: it is not there. `closely`: with what is no message, or bears no size in its name.
+
+        Raises SourceError for a folder that cannot be read.
+        """
+        self, stack = cls(), [""]
+        while stack:
+            path = stack.pop()
+            if (found := side.folder(below(home, path))) is None:
+                if not path:
+                    return None
+                continue
+            for name in found.folders:
+                if name == maildir.PARTIAL:
+                    self.partial.append(below(path, name))
+                else:
+                    stack.append(below(path, name))
+            if path:
+                self._folder(path)
+            self._files(side, home, path, found.files, closely=closely)
+        return self
+
+    def _files(self, side: Here, home: str, path: str, names: list[str], *, closely: bool) -> None:
+        messages = self.messages.get(path)
+        if messages is None:
+            self._look(side, home, (below(path, name) for name in names), self.others, closely=closely)
+            return
+        messages.update(names)
+        hidden = [name for name in names if name[:1] == "."]
+        messages.difference_update(hidden)
+        self._look(side, home, (below(path, name) for name in hidden), self.others, closely=closely)
+        if closely:
+            unsized = (f"{path}/{name}" for name in messages if ",S=" not in name)
+            self._look(side, home, unsized, self.known, closely=True)
+
+    def _look(self, side: Here, home: str, paths: Iterable[str], to: dict[str, Entry], *, closely: bool) -> None:
+        for path in paths:
+            entry = side.look(f"{home}/{path}") if closely else Entry(path, False)
+            if entry is not None:
+                to[path] = entry._replace(path=path)
+
+    def _folder(self, path: str) -> None:
+        self.folders.add(path)
+        folder, _, part = path.rpartition("/")
+        if maildir.is_message(folder, part, "any"):
+            self.messages.setdefault(path, set())
+
+    @staticmethod
+    def _ours(path: str) -> bool:
+        return f"/{maildir.PARTIAL}/" in f"/{path}"
+
+    @property
+    def count(self) -> int:
+        """Of messages."""
+        return sum(map(len, self.messages.values()))
 
     @property
     def entries(self) -> int:
-        return len(self.messages) + len(self.others) + len(self.folders)
+        return self.count + len(self.others) + len(self.folders)
+
+    def paths(self) -> Iterator[str]:
+        """Of messages."""
+        for part, names in self.messages.items():
+            for name in names:
+                yield f"{part}/{name}"
+
+    def where(self, guid: str) -> str | None:
+        return next((path for path in self.paths() if maildir.guid(path.rpartition("/")[2]) == guid), None)
+
+    def size(self) -> int:
+        """The bytes of its messages."""
+        size = sum(entry.size for entry in self.known.values())
+        if len(self.known) < self.count:
+            names = (
+                name for part, some in self.messages.items() for name in some if f"{part}/{name}" not in self.known
+            )
+            size += sum(maildir.size(name) or 0 for name in names)
+        return size
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +131,32 @@ class Difference:
     """From the copy to the source."""
 
     moved: list[tuple[str, str]]  # messages: (path in the copy, path in the source)
-    come: list[Entry]  # of the source
+    come: list[str]  # messages, paths in the source
+    changed: list[Entry]  # of the source: what is no message
     leave: int
 
     @classmethod
     def between(cls, source: Contents, copy: Contents) -> "Difference":
+        left: dict[str, list[str]] = {}  # guid -> where only the copy has it
+        for path in _only(copy, source):
+            left.setdefault(maildir.guid(path.rpartition("/")[2]), []).append(path)
         moved, come = [], []
-        for key, entry in source.messages.items():
-            known = copy.messages.get(key)
-            if known is None:
-                come.append(entry)
-            elif known.path != entry.path:
-                moved.append((known.path, entry.path))
-        come += [entry for path, entry in source.others.items() if not same(entry, copy.others.get(path))]
-        leave = len(copy.messages.keys() - source.messages.keys()) + len(copy.others.keys() - source.others.keys())
-        return cls(moved, come, leave)
+        for path in _only(source, copy):
+            known = left.get(maildir.guid(path.rpartition("/")[2]))
+            if known:
+                moved.append((known.pop(), path))
+            else:
+                come.append(path)
+        changed = [entry for path, entry in source.others.items() if not same(entry, copy.others.get(path))]
+        leave = sum(map(len, left.values())) + len(copy.others.keys() - source.others.keys())
+        return cls(moved, come, changed, leave)
+
+
+def _only(one: Contents, other: Contents) -> Iterator[str]:
+    """Messages by names that the other has not."""
+    for part, names in one.messages.items():
+        for name in names - other.messages.get(part, _NONE):
+            yield f"{part}/{name}"
 
 
 def same(one: Entry, other: Entry | None) -> bool:
@@ -71,11 +164,13 @@ def same(one: Entry, other: Entry | None) -> bool:
     return other is not None and (one.size, one.mtime) == (other.size, other.mtime)
 
 
-Mailbox = tuple[str, list[Entry]]
+Mailbox = tuple[str, Contents]
 
 
-def mailboxes(side: Here | There, root: str, pattern: Pattern, outside: dict[str, Entry]) -> Iterator[Mailbox]:
-    """(name, entries) of each mailbox below `root`, paths relative to `root`; what is in none goes to `outside`.
+def mailboxes(
+    side: Here | There, root: str, pattern: Pattern, outside: dict[str, Entry], *, closely: bool = True
+) -> Iterator[Mailbox]:
+    """(name, contents) of each mailbox below `root`; what is in none goes to `outside`, by its path below `root`.
 
     Streamed: one mailbox at a time. Raises SourceError.
     """
@@ -83,21 +178,21 @@ def mailboxes(side: Here | There, root: str, pattern: Pattern, outside: dict[str
         yield from _listed(side, root, pattern, outside)
         return
     for path in homes(side, root, pattern, outside):
-        if (entries := one(side, root, path)) is not None:
-            yield pattern.name(path), list(entries)
+        if (found := Contents.seen(side, below(root, path), closely=closely)) is not None:
+            yield pattern.name(path), found
 
 
-def one(side: Here | There, root: str, path: str) -> Iterator[Entry] | None:
-    """What is in one folder, paths relative to `root`; None when it is not there."""
-    whole = below(root, path)
-    if not side.has(whole):
-        return None
-    cut = len(root) + 1 if root else 0
-    return (entry._replace(path=entry.path[cut:]) if cut else entry for entry in side.walk(whole))
+def contents(side: Here | There, root: str, home: str, *, closely: bool = True) -> Contents | None:
+    """Of the mailbox at `home` below `root`; None: it is not there. Raises SourceError."""
+    whole = below(root, home)
+    if isinstance(side, Here):
+        return Contents.seen(side, whole, closely=closely)
+    return Contents.listed(side.walk(whole), whole) if side.has(whole) else None
 
 
 def homes(side: Here, root: str, pattern: Pattern, outside: dict[str, Entry]) -> Iterator[str]:
     """The folders of the mailboxes, relative to `root`; what is in none goes to `outside`. Raises SourceError."""
+    cut = len(root) + 1 if root else 0
     stack = [("", 0)]
     while stack:
         here, depth = stack.pop()
@@ -111,7 +206,8 @@ def homes(side: Here, root: str, pattern: Pattern, outside: dict[str, Entry]) ->
                 stack.append((path, depth + 1))
             elif entry.folder:
                 outside[path] = Entry(path, True)
-                outside.update((found.path, found) for found in one(side, root, path) or ())
+                found = side.walk(below(root, path))
+                outside.update((one.path[cut:], one._replace(path=one.path[cut:])) for one in found)
             elif known := side.look(below(root, path)):
                 outside[path] = known._replace(path=path)
 
@@ -132,4 +228,4 @@ def _listed(side: There, root: str, pattern: Pattern, outside: dict[str, Entry])
             raise SourceError(f"{side.host}: rsync's list is not in order")
         else:
             told.add(name)
-            yield name, list(found)
+            yield name, Contents.listed(found, pattern.path(name))

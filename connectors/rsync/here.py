@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,13 @@ PASSING = (FileNotFoundError, NotADirectoryError)
 """What a folder that vanishes while it is looked at gives."""
 
 
+class Folder(NamedTuple):
+    """The names in one folder. What is no folder counts as a file."""
+
+    folders: list[str]
+    files: list[str]
+
+
 class Entry(NamedTuple):
     """What a side has, relative to its root. Names that are no UTF-8 bear surrogates."""
 
@@ -22,7 +28,7 @@ class Entry(NamedTuple):
     folder: bool
     size: int = -1  # bytes; -1: not asked for
     mtime: int = 0  # whole seconds since 1970
-    inode: int = 0  # 0: not known
+    inode: int = 0  # of a file with several names; 0: of another, or not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +52,23 @@ class Here:
 
     def names(self, path: str = "") -> list[Entry]:
         """What is in one folder. Raises SourceError."""
+        if (found := self.folder(path)) is None:
+            raise SourceError(f"{self.root}: a folder is not there any more", transient=True)
+        return [*(Entry(name, True) for name in found.folders), *(Entry(name, False) for name in found.files)]
+
+    def folder(self, path: str) -> Folder | None:
+        """What is in one folder; None: it is not there any more, or no folder. Raises SourceError."""
+        folders: list[str] = []
+        files: list[str] = []
         try:
             with os.scandir(self._at(path)) as found:
-                return [Entry(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
+                for entry in found:
+                    (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+        except PASSING:
+            return None
         except OSError as err:
             raise _unreadable(self.root, err) from err
+        return Folder(folders, files)
 
     def look(self, path: str) -> Entry | None:
         """One file; None: it is not there any more."""
@@ -58,39 +76,25 @@ class Here:
             known = os.lstat(self._at(path))
         except OSError:
             return None
-        return Entry(path, False, known.st_size, int(known.st_mtime), known.st_ino)
+        return _entry(path, known)
 
-    def walk(self, path: str = "", *, sizes: bool = True) -> Iterator[Entry]:
-        """Everything below, each folder before what is in it. `sizes`: for files that tell no size by their names.
+    def walk(self, path: str = "") -> Iterator[Entry]:
+        """Everything below, each folder before what is in it.
 
         Raises SourceError for a folder that cannot be read; what vanishes meanwhile was not there.
         """
         stack = [path]
         while stack:
             here = stack.pop()
-            try:
-                with os.scandir(self._at(here)) as found:
-                    entries = list(found)
-            except PASSING:
+            if (found := self.folder(here)) is None:
                 if here == path:
-                    raise SourceError(f"{self.root}: a folder is not there any more", transient=True) from None
+                    raise SourceError(f"{self.root}: a folder is not there any more", transient=True)
                 continue
-            except OSError as err:
-                raise _unreadable(self.root, err) from err
             prefix = f"{here}/" if here else ""
-            for entry in entries:
-                name = prefix + entry.name
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(name)
-                    yield Entry(name, folder=True)
-                elif sizes and ",S=" not in entry.name:
-                    try:
-                        known = entry.stat(follow_symlinks=False)
-                    except PASSING:
-                        continue
-                    yield Entry(name, False, known.st_size, int(known.st_mtime), known.st_ino)
-                else:
-                    yield Entry(name, False, inode=entry.inode())
+            for name in found.folders:
+                stack.append(prefix + name)
+                yield Entry(prefix + name, folder=True)
+            yield from filter(None, (self.look(prefix + name) for name in found.files))
 
     def room(self) -> Room:
         """Raises SourceError where nothing can be written."""
@@ -104,14 +108,6 @@ class Here:
             raise SourceError(f"{self.root}: it cannot be written (mounted read-only?)")
         return Room(told.f_frsize, told.f_bavail * told.f_frsize, told.f_favail if told.f_files else -1)
 
-    @contextmanager
-    def file(self, path: str) -> Iterator[Path]:
-        """A file of this side, to be read. Raises SourceError when it is not there."""
-        where = self.root / path
-        if not where.is_file():
-            raise SourceError(f"{self.root}: the file is not there any more")
-        yield where
-
     # ---- changing: the side of the copy
 
     def rename(self, old: str, new: str) -> None:
@@ -119,13 +115,19 @@ class Here:
         (self.root / old).rename(self.root / new)
 
     def remove(self, path: str) -> None:
-        """A whole tree. Raises OSError; doing it twice does no harm."""
-        where = self._at(path)
-        if os.path.lexists(where):
+        """A file, or a whole tree. Raises OSError; doing it twice does no harm."""
+        where = Path(self._at(path))
+        if where.is_dir() and not where.is_symlink():
             shutil.rmtree(where)
+        else:
+            where.unlink(missing_ok=True)
 
     def _at(self, path: str) -> str:
         return os.path.join(self.root, path)  # noqa: PTH118 - a million times
+
+
+def _entry(path: str, known: os.stat_result) -> Entry:
+    return Entry(path, False, known.st_size, int(known.st_mtime), known.st_ino if known.st_nlink > 1 else 0)
 
 
 def _unreadable(root: Path, err: OSError) -> SourceError:

@@ -23,7 +23,7 @@ class Links:
     def make(self) -> None:
         """May be stopped at any moment, and made again: what is there stays. Raises OSError."""
         self.new.mkdir(exist_ok=True)
-        for here, there, entries in _folders(os.fspath(self.old), os.fspath(self.new)):
+        for here, there, entries in folders(os.fspath(self.old), os.fspath(self.new)):
             for entry in entries:
                 target = f"{there}/{entry.name}"
                 if entry.is_dir(follow_symlinks=False):
@@ -52,7 +52,7 @@ class Links:
 
     def _gather(self) -> None:
         """Names that were given before the limit was reached go to the copy, too: rsync keeps one file one file."""
-        for here, _, entries in _folders(os.fspath(self.new), ""):
+        for here, _, entries in folders(os.fspath(self.new), ""):
             for entry in entries:
                 copy = self.copied.get(entry.inode())
                 if copy and not entry.is_dir(follow_symlinks=False):
@@ -63,7 +63,8 @@ class Links:
                             raise
 
 
-def _folders(old: str, new: str) -> Iterator[tuple[str, str, list["os.DirEntry[str]"]]]:
+def folders(old: str, new: str) -> Iterator[tuple[str, str, list["os.DirEntry[str]"]]]:
+    """(a folder of the old tree, the same of the new one, what is in the old one) of all. Raises OSError."""
     stack = [(old, new)]
     while stack:
         here, there = stack.pop()

@@ -2,12 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.rsync.contents import Contents, Difference, homes, one
-from connectors.rsync.here import Entry, Here
+from connectors.rsync.contents import Contents, Difference, contents, homes
+from connectors.rsync.here import Here
+from connectors.rsync.links import folders
+from connectors.rsync.names import meant
 from connectors.rsync.pattern import Pattern
 
 
@@ -20,47 +22,53 @@ class Renames:
     pattern: Pattern
     source: Path
     copy: Path
-    linkable: Collection[int]  # inodes of what was to come
+    kept: Mapping[str, Difference] = field(default_factory=dict)  # by mailbox, of those that were compared already
     count: int = 0
     _known: dict[int, str] = field(default_factory=dict)  # such an inode -> where the copy has it
     _open: list[tuple[int, str]] = field(default_factory=list)  # (inode, path) that nothing is known of yet
 
-    def follow(self, only: Collection[str] | None = None) -> None:
-        """`only`: just in these mailboxes. Raises SourceError."""
-        for home in homes(Here(self.source), "", self.pattern, {}):
-            if only is None or self.pattern.name(home) in only:
-                self._one(home)
+    def follow(self, names: Collection[str]) -> None:
+        """In these mailboxes. Raises SourceError."""
+        for name in names:
+            home = self.pattern.path(meant(name))
+            if differs := self.kept.get(name) or self._compared(home):
+                self._one(home, differs)
+        if self._open:
+            self._find()
         for inode, path in self._open:
             if inode in self._known:
                 self._link(self._known[inode], path)
 
-    def _one(self, home: str) -> None:
-        source, copy = (Contents.of(one(Here(root), "", home) or (), home) for root in (self.source, self.copy))
-        if not copy.entries and not self._known:
-            self._await(home, source.messages.values())
-            return
-        differs = Difference.between(source, copy)
-        moved = {new for _, new in differs.moved}
+    def _compared(self, home: str) -> Difference | None:
+        source, copy = (contents(Here(root), "", home, closely=False) for root in (self.source, self.copy))
+        return None if source is None else Difference.between(source, copy or Contents())
+
+    def _one(self, home: str, differs: Difference) -> None:
         for old, new in differs.moved:
             self._move(f"{home}/{old}", f"{home}/{new}")
-        for key, entry in source.messages.items():
-            if entry.inode in self.linkable and entry.path not in moved and key in copy.messages:
-                self._known.setdefault(entry.inode, f"{home}/{entry.path}")
-        self._await(home, differs.come)
+        for path in differs.come:
+            if inode := self._inode(f"{home}/{path}"):
+                self._open.append((inode, f"{home}/{path}"))
 
-    def _await(self, home: str, come: Collection[Entry]) -> None:
-        for entry in come:
-            path = f"{home}/{entry.path}"
-            if known := self._known.get(entry.inode):
-                self._link(known, path)
-            elif self._several(path):
-                self._open.append((entry.inode, path))
+    def _inode(self, path: str) -> int:
+        """0: of a file with one name, or of none."""
+        known = Here(self.source).look(path)
+        return known.inode if known else 0
 
-    def _several(self, path: str) -> bool:
-        try:
-            return os.lstat(self.source / path).st_nlink > 1
-        except OSError:
-            return False
+    def _find(self) -> None:
+        """Where else the source has what is to come, by the numbers that its folders tell without a look at the files:
+        one name that the copy has, too, of each."""
+        wanted = {inode for inode, _ in self._open}
+        cut = len(os.fspath(self.source)) + 1
+        for home in homes(Here(self.source), "", self.pattern, {}):
+            with contextlib.suppress(FileNotFoundError):  # a mailbox that changes while it is looked at
+                for here, _, entries in folders(f"{self.source}/{home}", ""):
+                    for entry in entries:
+                        inode = entry.inode()
+                        if inode in wanted and inode not in self._known:
+                            path = f"{here}/{entry.name}"[cut:]
+                            if os.path.lexists(self.copy / path):
+                                self._known[inode] = path
 
     def _move(self, old: str, new: str) -> None:
         with contextlib.suppress(OSError):

@@ -1,18 +1,18 @@
 """Both sides by names, one mailbox in memory at a time: what a run has to do."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from collima.core.stores import Box, Inventory
-from connectors.rsync import maildir
-from connectors.rsync.contents import Contents, Difference, homes, mailboxes, one, same
+from connectors.rsync.contents import Contents, Difference, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
 
 _Files = dict[str, Entry]
+KEPT = 100_000  # names of messages that differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,12 @@ class Survey:
     source: Side
     copy: Side | None
     block: int  # bytes, where the copy is
-    inodes: set[int] = field(default_factory=set)  # of what is to come
+    inodes: set[int] = field(default_factory=set)  # of what is to come, and has several names
     files: int = 0
     blocks: int = 0
     folders: int = 0
+    kept: dict[str, Difference] = field(default_factory=dict)  # of the first mailboxes that differ
+    names: int = 0  # in them
 
     def inventory(self, *, unfinished: bool) -> Inventory:
         """Raises SourceError."""
@@ -44,10 +46,10 @@ class Survey:
         for name, source, copy in self._pairs(outside, copied):
             if source is None:
                 gone.append(name)
-            boxes[shown(name)] = self._compared(source or Contents(), copy or Contents())
+            boxes[shown(name)] = self._compared(name, source or Contents(), copy or Contents())
         fresh = [entry for path, entry in outside.items() if not entry.folder and not same(entry, copied.get(path))]
         for entry in fresh:
-            self._weigh(entry, entry.size)
+            self._weigh(entry)
         return Inventory(
             boxes=boxes,
             gone=frozenset(map(shown, gone)),
@@ -58,7 +60,7 @@ class Survey:
             folders=self.folders + len(copied),
             empty=not copied and not any(box.entries for box in boxes.values()),
             unfinished=unfinished,
-            linkable=frozenset(self.inodes),
+            differences=self.kept,
         )
 
     def _pairs(self, outside: _Files, copied: _Files) -> Iterator[tuple[str, Contents | None, Contents | None]]:
@@ -68,9 +70,9 @@ class Survey:
         if self.copy is not None and turned:
             first, apart, second, other = self.copy, copied, self.source, outside
         told = set()
-        for name, entries in mailboxes(first.at, first.root, self.pattern, apart):
+        for name, one_side in mailboxes(first.at, first.root, self.pattern, apart):
             told.add(name)
-            one_side, other_side = Contents.of(entries, self.pattern.path(name)), self._contents(second, name)
+            other_side = self._contents(second, name)
             yield (name, other_side, one_side) if turned else (name, one_side, other_side)
         if second is None or not isinstance(second.at, Here):
             return
@@ -81,34 +83,50 @@ class Survey:
 
     def _contents(self, side: Side | None, name: str) -> Contents | None:
         """None: it does not have this mailbox."""
-        home = self.pattern.path(name)
-        if side is None or (entries := one(side.at, side.root, home)) is None:
-            return None
-        return Contents.of(entries, home)
+        return None if side is None else contents(side.at, side.root, self.pattern.path(name))
 
-    def _compared(self, source: Contents, copy: Contents) -> Box:
+    def _compared(self, name: str, source: Contents, copy: Contents) -> Box:
         differs = Difference.between(source, copy)
-        for entry in differs.come:
-            self._weigh(entry, maildir.size(entry.path) if entry.size < 0 else entry.size)
+        for entry in (*self._closely(name, source, differs.come), *differs.changed):
+            self._weigh(entry)
+        self._keep(shown(name), differs)
         self.folders += len(source.folders | copy.folders)
-        come, leave = len(differs.moved) + len(differs.come), differs.leave
+        come, leave = len(differs.moved) + len(differs.come) + len(differs.changed), differs.leave
         return Box(
-            source=len(source.messages),
-            copy=len(copy.messages),
-            size=sum(maildir.size(m.path) or 0 if m.size < 0 else m.size for m in source.messages.values()),
+            source=source.count,
+            copy=copy.count,
+            size=source.size(),
             come=come or int(bool(source.folders - copy.folders)),
             leave=leave or int(bool(copy.folders - source.folders)),
             entries=copy.entries,
         )
 
-    def _weigh(self, entry: Entry, size: int | None) -> None:
+    def _keep(self, name: str, differs: Difference) -> None:
+        """As many as memory is well spent on: whoever renames need not look again."""
+        if differs.moved or differs.come:
+            self.names += len(differs.moved) + len(differs.come)
+            if self.names <= KEPT:
+                self.kept[name] = differs
+
+    def _closely(self, name: str, source: Contents, paths: Iterable[str]) -> Iterator[Entry]:
+        """Messages of the source with their sizes. What vanished meanwhile does not come."""
+        home = self.pattern.path(name)
+        for path in paths:
+            if isinstance(self.source.at, Here):
+                entry = self.source.at.look(f"{home}/{path}")
+            else:
+                entry = source.known.get(path)
+            if entry is not None:
+                yield entry
+
+    def _weigh(self, entry: Entry) -> None:
         """List mail takes its room once."""
-        if entry.inode and entry.inode in self.inodes:
-            return
         if entry.inode:
+            if entry.inode in self.inodes:
+                return
             self.inodes.add(entry.inode)
         self.files += 1
-        self.blocks += -(-(size or 0) // self.block)
+        self.blocks += -(-entry.size // self.block)
 
     def _top(self, outside: Mapping[str, Entry], name: str) -> str:
         return top(self.pattern.path(name), outside)
@@ -116,9 +134,13 @@ class Survey:
 
 def top(home: str, outside: Mapping[str, object]) -> str:
     """The highest folder above a mailbox, or its own, that the source does not have: it goes, and stays, as a whole."""
-    parts = home.split("/")
-    above = ("/".join(parts[:depth]) for depth in range(1, len(parts)))
-    return next((folder for folder in above if folder not in outside), home)
+    return next((folder for folder in above(home) if folder not in outside), home)
+
+
+def above(path: str) -> list[str]:
+    """The folders that it is in, the highest first."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def _strays(outside: Mapping[str, Entry], copied: Mapping[str, Entry], tops: set[str]) -> Mapping[str, int]:

@@ -41,7 +41,7 @@ class There:
     def names(self, path: str = "") -> list[Entry]:
         return list(self._list(path, "--dirs"))
 
-    def walk(self, path: str = "", *, sizes: bool = True) -> Iterator[Entry]:  # noqa: ARG002 - rsync tells them anyway
+    def walk(self, path: str = "") -> Iterator[Entry]:
         prefix = f"{path}/" if path else ""
         for entry in self._list(path, "--recursive"):
             yield entry._replace(path=prefix + entry.path)

@@ -2,7 +2,8 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from collima.core.errors import Refused
@@ -22,6 +23,7 @@ ALWAYS = (
 )
 _MAGIC = re.compile(r"([\\*?\[])")
 _NAMED = re.compile(r'"(.+?)"(?=[:, ]|$)', re.DOTALL)
+_WAY = re.compile(r"could not make way for new [a-z ]+: (.+)$", re.DOTALL)
 _WHY = re.compile(r'"[^"]*"(?: -> "[^"]*")?(?: failed)?: (.*)$')
 _FIGURE = {
     "Total transferred file size: ": "sent",
@@ -44,16 +46,27 @@ class Transfer:
 
         Raises Refused when it ended before its end.
         """
-        with tempfile.NamedTemporaryFile(prefix="collima-rules-") as file:
-            file.write(b"".join(rule.encode("utf-8", "surrogateescape") + b"\0" for rule in rules))
-            file.flush()
-            which = ["--from0", f"--filter=merge {file.name}"] if rules else []
+        with _listed(rules) as name:
+            which = ["--from0", f"--filter=merge {name}"] if rules else []
             try:
                 for line in child.lines([*ALWAYS, *self.options, *which, self.source, self.copy], gently=True):
                     self._hear(line, told)
             except child.Failed as err:
                 return self._judged(err)
         return {}
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Deletes these in the copy, each only if the source has nothing by this name, and a folder only when it is
+        empty. Folders above them keep the times of the source. Raises Refused.
+        """
+        with _listed([f"./{path}" for path in paths]) as name:  # a # at its beginning would be a comment
+            which = ["--from0", f"--files-from={name}", "--delete-missing-args"]
+            try:
+                for _ in child.lines([*ALWAYS, *self.options, *which, self.source, self.copy], gently=True):
+                    pass
+            except child.Failed as err:
+                if err.code != child.VANISHED:
+                    raise Refused(f"what left the store is still in the copy: {err}", transient=err.transient) from err
 
     def _hear(self, line: str, told: Callable[[str], None]) -> None:
         if line.startswith(("send|", "recv|")):
@@ -67,11 +80,6 @@ class Transfer:
     def _judged(self, err: child.Failed) -> Mapping[str, str] | None:
         if err.code == child.VANISHED:
             return None
-        if err.code == child.TOO_MANY:
-            raise Refused(
-                "rsync stopped deleting: much more is gone from the source than when it was looked at; the copy is not "
-                "finished, and the next run looks again"
-            ) from err
         if err.full:
             raise Refused("no room is left where the copies are: what came so far is kept for the next run") from err
         if err.code == child.PARTIAL and (faults := self._faults(err.said)):
@@ -82,7 +90,7 @@ class Transfer:
         """What each error is about. A line names a file with its whole path, or with one that begins at the store."""
         faults: dict[str, str] = {}
         for text in said:
-            if not (named := _NAMED.search(text)) or "vanished" in text:
+            if not (named := _NAMED.search(text) or _WAY.search(text)) or "vanished" in text:
                 continue
             path = child.unescaped(named[1])
             for root in (self.source, self.copy):
@@ -92,14 +100,18 @@ class Transfer:
         return faults
 
 
+@contextmanager
+def _listed(texts: Collection[str]) -> Iterator[str]:
+    """The name of a file that has them, each with a NUL behind it."""
+    with tempfile.NamedTemporaryFile(prefix="collima-rsync-") as file:
+        file.write(b"".join(text.encode("utf-8", "surrogateescape") + b"\0" for text in texts))
+        file.flush()
+        yield file.name
+
+
 def quoted(path: str, *, star: bool = False) -> str:
     """For a rule: all characters mean themselves. rsync takes a backslash literally unless the rule has a star."""
     return _MAGIC.sub(r"\\\1", path) if star or any(char in path for char in "*?[") else path
-
-
-def protecting(paths: Collection[str]) -> list[str]:
-    """Rules: nothing in these trees of the copy is deleted."""
-    return [f"P /{quoted(path, star=True)}/***" for path in sorted(paths)] + [f"P /{quoted(p)}" for p in sorted(paths)]
 
 
 def just(paths: Collection[str]) -> list[str]:

@@ -10,14 +10,8 @@ from collima.core.stores import Inventory, Room
 
 def whole(seen: Inventory, missed: Collection[str], most_gone: Amount, most_lost: Amount, small: int) -> None:
     """The store is not half of itself. `missed`: mailboxes that earlier runs did not find, and that are kept."""
-    known = sum(1 for box in seen.boxes.values() if box.entries)
-    lost = seen.gone - set(missed)
-    if most_gone.exceeded_by(len(lost), known) and len(lost) > (1 if most_gone.percent else 0):
-        raise SourceError(
-            f"{len(lost)} of {known} mailboxes of the copy are gone from the mail store "
-            f"({share(len(lost), known)}, limit max-mailboxes-gone {most_gone}): is it mounted, and whole? "
-            "The copy is untouched"
-        )
+    if told := many(seen, len(seen.gone - set(missed)), most_gone):
+        raise SourceError(f"{told}: is it mounted, and whole? The copy is untouched")
     kept = [box for name, box in seen.boxes.items() if name not in seen.gone]
     there, here = sum(box.source for box in kept), sum(box.copy for box in kept)
     if here - there > small and most_lost.exceeded_by(here - there, here):
@@ -26,6 +20,24 @@ def whole(seen: Inventory, missed: Collection[str], most_gone: Amount, most_lost
             f"({share(here - there, here)} fewer, limit max-removals {most_lost}): is it mounted, and whole? "
             "The copy is untouched"
         )
+
+
+def many(seen: Inventory, lost: int, most: Amount) -> str:
+    """What is wrong with so many mailboxes that are gone; "" where they are few."""
+    known = sum(1 for box in seen.boxes.values() if box.entries)
+    if not most.exceeded_by(lost, known) or lost <= (1 if most.percent else 0):
+        return ""
+    return (
+        f"{lost} of {known} mailboxes of the copy are gone from the mail store "
+        f"({share(lost, known)}, limit max-mailboxes-gone {most})"
+    )
+
+
+def unasked(limit: Amount, small: int, copy: int) -> int:
+    """So many messages may leave a mailbox of this size while nobody asks."""
+    if not limit.percent:
+        return limit.value
+    return max(limit.value * copy // 10_000, min(small, copy // 2))
 
 
 def fits(seen: Inventory, room: Room, *, generation: bool) -> None:

@@ -13,7 +13,7 @@ from collima.core.errors import Refused, blaming
 from collima.core.model import Cell, Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
 from collima.core.ports import Context
 from collima.core.quantities import Duration
-from collima.core.stores import Copied, Errand, Inventory, Shape, Store
+from collima.core.stores import Box, Copied, Errand, Inventory, Shape, Store
 from collima.core.targets import Place
 from jobs.mailbox_copy import belts, findings
 from jobs.mailbox_copy.findings import STORE
@@ -22,7 +22,6 @@ from jobs.mailbox_copy.pace import Pace
 
 A_YEAR = Duration(1, "year")
 LONGEST = 200
-SLACK, SHARE = 50, 20  # deletions beyond those that are planned: a live store changes while it is copied
 FREE = random.Random()  # noqa: S311 - a sample, no secret
 
 
@@ -40,6 +39,7 @@ class Seen:
     only: frozenset[str] | None = None
     copied: Copied | None = None
     tried: bool = False
+    clean: frozenset[str] = frozenset()  # mailboxes that were taken from
     progress: Callable[[int, int], None] = unseen
 
 
@@ -144,19 +144,22 @@ class Copying:
 
     def _errand(self, seen: Seen, keys: Collection[Key]) -> Errand:
         inventory = seen.inventory
-        clean = frozenset(key.subject for key in keys if key.verb == "remove" and key.subject != STORE)
+        clean = {key.subject: self._may(inventory, key.subject) for key in keys if key.verb == "remove"}
         drop = frozenset(key.what for key in keys if key.verb == "drop-mailbox")
         stray = frozenset(path for path in inventory.strays if Key(STORE, "remove", _brief(path)) in keys)
-        most = sum(box.leave for name, box in inventory.boxes.items() if name in clean)
-        most += sum(inventory.boxes[name].entries for name in drop) + sum(inventory.strays[path] for path in stray)
-        moved = sum(min(box.come, box.copy) for box in inventory.boxes.values())
-        here = sum(box.copy for box in inventory.boxes.values())
-        slack = max(SLACK, self.context.guard.small_change or 0, here // SHARE)
-        return Errand(only=seen.only, clean=clean, drop=drop, stray=stray, most=most + moved + slack)
+        clean.pop(STORE, None)
+        return Errand(only=seen.only, clean=clean, drop=drop, stray=stray)
+
+    def _may(self, inventory: Inventory, name: str) -> int:
+        """How much may leave a mailbox once it may be taken from: what was approved, and what nobody would be asked
+        for. A live store changes while it is copied."""
+        guard, box = self.context.guard, inventory.boxes.get(name, Box())
+        assert guard.max_removals is not None
+        return max(box.leave, belts.unasked(guard.max_removals, guard.small_change or 0, box.copy))
 
     def _copy(self, seen: Seen, errand: Errand) -> Copied:
         """Once in a run. Raises Refused."""
-        seen.tried = True
+        seen.tried, seen.clean = True, frozenset(errand.clean)
         total = sum(box.come for box in seen.inventory.boxes.values()) + seen.inventory.fresh
         seen.copied = seen.store.copy(errand, seen.inventory, Pace(total, seen.progress, time.monotonic).told)
         return seen.copied
@@ -182,12 +185,12 @@ class Copying:
     def _looked(self, seen: Seen) -> Iterator[Finding]:
         """Counts and a sample of the copy; when both are right it becomes a generation, and is counted."""
         assert seen.copied is not None
-        wrong = list(self._faults(seen, seen.copied))
+        told = [*self._faults(seen, seen.copied), *self._gone(seen, seen.copied)]
         counts = dict(seen.store.counts())
-        wrong += self._compared(seen, counts, {f.subject for f in wrong})
-        yield from wrong
+        told += self._compared(seen, counts, {f.subject for f in told})
+        yield from told
         name = ""
-        if not wrong and seen.only is None:
+        if not any(finding.level == "critical" for finding in told) and seen.only is None:
             try:
                 name = seen.store.finish(seen.at)
             except Refused as err:
@@ -201,6 +204,23 @@ class Copying:
         for name, why in sorted(copied.faults.items()):
             subject = name if name in seen.inventory.boxes and name not in seen.inventory.gone else STORE
             yield Finding("critical", subject, "not-copied", f"some of its files were not copied: {why}")
+
+    def _gone(self, seen: Seen, copied: Copied) -> Iterator[Finding]:
+        """What went while it was copied, and is still in the copy."""
+        most = self.options.guard.max_mailboxes_gone or ONE_PERCENT
+        if told := belts.many(seen.inventory, len(copied.left), most):
+            yield Finding("critical", STORE, "not-whole", f"{told} since it was looked at: the copy is not finished")
+        for name in sorted(copied.left):
+            told = "it went away while the store was copied: it is kept, and the next run looks again"
+            yield Finding("warning", name, "left-meanwhile", told)
+        for name, gone in sorted(copied.gone.items()):
+            held = seen.inventory.boxes[name].leave and name not in seen.clean
+            if gone > self._may(seen.inventory, name) and not held:
+                told = (
+                    f"{gone} messages are gone, more than when it was looked at, and more than go unasked: they are "
+                    "kept, and the next run judges"
+                )
+                yield Finding("warning", name, "gone-meanwhile", told)
 
     def _compared(self, seen: Seen, counts: dict[str, int], spared: Collection[str]) -> Iterator[Finding]:
         named = {n: c for n, c in counts.items() if n not in spared and (seen.only is None or n in seen.only)}

@@ -13,6 +13,8 @@ import pytest
 from collima.core.errors import NotHere
 from collima.core.quantities import Amount
 from collima.core.result import Result
+from collima.core.stores import Room
+from connectors.rsync.here import Here
 from jobs.mailbox_copy.options import CopyGuard
 from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
 from tests.servers import cannot, require
@@ -199,13 +201,14 @@ def test_without_room_for_what_is_to_come_nothing_is_begun(weekly: Place) -> Non
         assert list(weekly.copies.iterdir()) == []
 
 
-def test_a_disk_that_fills_in_the_middle_harms_no_generation(weekly: Place) -> None:
-    """Names that tell less than the files are: what comes does not fit."""
+def test_a_disk_that_fills_in_the_middle_harms_no_generation(weekly: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quota, of which the file system tells nothing: what comes does not fit."""
+    monkeypatch.setattr(Here, "room", lambda _: Room(4096, 10**9, -1))
     with small_disk(weekly.copies, "2m"):
         assert weekly.run().state == "changed"
         before = names(weekly.copies)
         inbox = weekly.store.root / weekly.store.users[0] / "Maildir/cur"
-        large = [inbox / f"{n}.large,S=10:2,S" for n in range(8)]
+        large = [inbox / f"{n}.large,S=400000:2,S" for n in range(8)]
         for path in large:
             path.write_bytes(os.urandom(400_000))
         result = weekly.run()
