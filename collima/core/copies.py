@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from collima.core.model import State
@@ -29,6 +28,17 @@ class Message:
     part: str  # "cur" or "new"
 
 
+class Files(Protocol):
+    """The files of one mailbox in one generation. No link is followed, neither one in place of a file nor of a folder:
+    whoever may write into a mailbox could name any other file by it."""
+
+    def open(self, message: Message) -> int:
+        """A descriptor to read from, for whoever asked to close. Raises OSError; SourceError where it is fetched."""
+
+    def received(self, message: Message) -> float | None:
+        """Seconds since 1970, of a file that need not be opened for it; None where it must be."""
+
+
 class Copies(Protocol):
     """A live session on a place with copies. Reads only, whatever is asked. Complete or SourceError."""
 
@@ -39,23 +49,18 @@ class Copies(Protocol):
         """Their names: what stands where `mailboxes` has its stars, `anna.rossi` for "*/Maildir"."""
 
     def messages(self, generation: str, mailbox: str) -> Iterator[Message]:
-        """Streamed. Raises SourceError for a mailbox that the generation does not have."""
+        """Streamed. Raises SourceError for a mailbox that the generation does not have. A link is no message."""
 
-    def file(self, generation: str, mailbox: str, message: Message) -> AbstractContextManager[Path]:
-        """A file to read: in the copy itself where that is mounted here, else fetched, and gone after the block."""
-
-    def home(self, generation: str, mailbox: str) -> Path | None:
-        """Its Maildir, for those who read many messages: `folder/part/name` below it. None: not mounted here."""
+    def files(self, generation: str, mailbox: str) -> AbstractContextManager[Files]:
+        """Of the copy itself where that is mounted here, else fetched one by one. Raises SourceError as `messages`."""
 
 
 class Originals(Copies, Protocol):
     """The same, where the source can be looked at, too."""
 
-    def original(self, mailbox: str, message: Message) -> Path | None:
-        """The message of this guid at the source as it is now, wherever in its mailbox it was moved to, to be read.
-
-        None: it is gone, or the source is not mounted here.
-        """
+    def original(self, mailbox: str, message: Message) -> int | None:
+        """A descriptor, for whoever asked to close, of the message of this guid at the source as it is now, wherever
+        in its mailbox it was moved to. None: it is gone, or the source is not mounted here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Protocol
 
 from collima.core.folders import Parts
@@ -19,7 +18,7 @@ class Returning:
     """One message that is to be in a mailbox again."""
 
     guid: str  # of its file; bytes that are no UTF-8 are kept by surrogateescape
-    file: Path  # only read
+    file: int  # a descriptor, only read from
     folder: Parts  # below the one that everything goes into
     flags: str = ""  # letters of a Maildir: "FRS"
 

@@ -51,24 +51,31 @@ def _copy(message: Returning, root: Path, into: Parts) -> None:
         for there in (root / part, folder / part):
             there.mkdir(parents=True, exist_ok=True)
     flags = "".join(sorted(KNOWN.intersection(message.flags)))
-    shutil.copyfile(message.file, copy := folder / "cur" / f"{message.guid}:2,{flags}")
-    times = message.file.stat()
-    os.utime(copy, ns=(times.st_mtime_ns, times.st_mtime_ns))  # when it was received
+    received = os.fstat(message.file).st_mtime_ns
+    os.lseek(message.file, 0, os.SEEK_SET)
+    copy = folder / "cur" / f"{message.guid}:2,{flags}"
+    with open(message.file, "rb", closefd=False) as file, copy.open("wb") as waiting:
+        shutil.copyfileobj(file, waiting)
+    os.utime(copy, ns=(received, received))
 
 
 def _give(root: Path, owner: tuple[int, int]) -> None:
-    """Nobody but the owner of the mail, and we, may read it."""
+    """Nobody but the owner of the mail, and we, may read it.
+
+    The root last, and given away after all else: until then the owner cannot come in, and put a link to another's file
+    where we give the next one away.
+    """
     uid, gid = owner
     alone = uid == os.geteuid()
-    for path in (root, *root.rglob("*")):
+    for path in (*sorted(root.rglob("*"), reverse=True), root):
+        path.chmod((0o2770 if path.is_dir() else 0o660) & ~(0o70 if alone else 0))
         try:
-            os.chown(path, uid if os.geteuid() == 0 else -1, -1 if alone else gid)
+            os.chown(path, uid if os.geteuid() == 0 else -1, -1 if alone else gid, follow_symlinks=False)
         except PermissionError as err:
             raise Refused(
                 f"{root.parent}: what waits there for doveadm cannot be given to the group {gid}, whose the mail is: "
                 "put the user of Collima into it"
             ) from err
-        path.chmod((0o2770 if path.is_dir() else 0o660) & ~(0o70 if alone else 0))
 
 
 def _sweep(place: Path) -> None:

@@ -1,33 +1,46 @@
 """Messages of a copy beside those of the source, each byte."""
 
-import filecmp
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
+from collima.core.copies import Message
 from collima.core.errors import SourceError
-from connectors.rsync import child
-from connectors.rsync.contents import Contents, one
+from connectors.rsync import beneath, child, maildir, originals
 from connectors.rsync.here import Here
-from connectors.rsync.maildir import guid
 from connectors.rsync.pattern import Pattern
+
+CHUNK = 2**20  # bytes
 
 
 def mounted(source: Here, copy: Path, pattern: Pattern, path: str) -> bool:
-    """Whether a message of the copy differs from that of the source, wherever in its mailbox that is now."""
+    """Whether a message of the copy differs from that of the source, wherever in its mailbox that is now.
+
+    No link is followed: a message that cannot be opened without differs.
+    """
+    home = pattern.path(pattern.name(path))
+    folder, part, name = maildir.place(path[len(home) + 1 :])
+    message = Message(folder, name, maildir.guid(name), maildir.flags(name), part)
     try:
-        there = source.root / path
-        if not there.exists():
-            home = pattern.path(pattern.name(path))
-            known = Contents.of(one(source, "", home) or (), home).messages.get(guid(path.rpartition("/")[2]))
-            if known is None:
-                return False
-            there = source.root / home / known.path
-        return not filecmp.cmp(there, copy / path, shallow=False)
-    except FileNotFoundError:
-        return not (copy / path).exists()  # it went from the source meanwhile
+        theirs = originals.opened(source.root, home, message)
+        if theirs is None:
+            return False
+        with (
+            open(theirs, "rb") as one,  # noqa: PTH123 - a descriptor
+            beneath.folder(copy, f"{home}/{folder}/{part}") as above,
+            open(beneath.file(above, name), "rb") as other,  # noqa: PTH123 - a descriptor
+        ):
+            return not _same(one, other)
     except OSError:
         return True
+
+
+def _same(one: BinaryIO, other: BinaryIO) -> bool:
+    while (chunk := one.read(CHUNK)) == other.read(CHUNK):
+        if not chunk:
+            return True
+    return False
 
 
 def distant(source: str, copy: str, options: Sequence[str], paths: Collection[str]) -> set[str]:

@@ -1,15 +1,15 @@
 """What is in the copies: `core.copies.Originals`. Reads only."""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from collima.core.copies import Generation, Message
+from collima.core.copies import Files, Generation, Message
 from collima.core.errors import SourceError
-from connectors.rsync import maildir
+from connectors.rsync import beneath, maildir, originals
+from connectors.rsync.beneath import Mounted
+from connectors.rsync.fetched import Fetched
 from connectors.rsync.here import Here
 from connectors.rsync.layout import INCOMING, LINKING, MIRROR, moment, stamps
 from connectors.rsync.pattern import Pattern
@@ -47,7 +47,8 @@ class Kept:
     def messages(self, generation: str, mailbox: str) -> Iterator[Message]:
         home = self._home(generation, mailbox)
         if isinstance(self.side, Here):
-            yield from self._mounted(self.side.root / home)
+            with self._opened(self.side, home) as here:
+                yield from maildir.messages(here)
             return
         for entry in self.side.walk(home):
             path = entry.path.removeprefix(f"{home}/")
@@ -55,31 +56,28 @@ class Kept:
             if not entry.folder and maildir.is_message(folder, part, name):
                 yield Message(folder, name, maildir.guid(name), maildir.flags(name), part)
 
-    def _mounted(self, home: Path) -> Iterator[Message]:
-        try:
-            yield from maildir.messages(os.fspath(home))
-        except OSError as err:
-            raise SourceError(f"{self.side.root}: the mailbox cannot be read: {err.strerror}") from err
-
-    def home(self, generation: str, mailbox: str) -> Path | None:
-        return self.side.root / self._home(generation, mailbox) if isinstance(self.side, Here) else None
+    @contextmanager
+    def files(self, generation: str, mailbox: str) -> Iterator[Files]:
+        home = self._home(generation, mailbox)
+        if isinstance(self.side, There):
+            yield Fetched(self.side, home)
+            return
+        with self._opened(self.side, home) as here, closing(Mounted(here)) as files:
+            yield files
 
     @contextmanager
-    def file(self, generation: str, mailbox: str, message: Message) -> Iterator[Path]:
-        path = "/".join(filter(None, (self._home(generation, mailbox), message.folder, message.part, message.name)))
-        with self.side.file(path) as file:
-            yield file
+    def _opened(self, side: Here, home: str) -> Iterator[int]:
+        try:
+            with beneath.folder(side.root, home) as opened:
+                yield opened
+        except OSError as err:
+            raise SourceError(f"{side.root}: the mailbox cannot be read: {err.strerror}") from err
 
-    def original(self, mailbox: str, message: Message) -> Path | None:
+    def original(self, mailbox: str, message: Message) -> int | None:
         if not isinstance(self.source, Here):
             return None
         try:
-            home = self.source.root / self.pattern.path(mailbox)
-            there = home.joinpath(message.folder, message.part, message.name)
-            if there.is_file():
-                return there
-            found = (m for m in maildir.messages(os.fspath(home)) if m.guid == message.guid)
-            return next((home.joinpath(m.folder, m.part, m.name) for m in found), None)
+            return originals.opened(self.source.root, self.pattern.path(mailbox), message)
         except (OSError, ValueError):
             return None
 
@@ -95,9 +93,26 @@ class Kept:
             home = "/".join(filter(None, (self._root(generation), self.pattern.path(mailbox))))
         except ValueError:
             home = ""
-        if not home or not self.side.has(home):
+        if not home or not self._is_folder(home):
             raise SourceError(f"{self.side.argument}: generation {generation} does not have this mailbox")
         return home
+
+    def _is_folder(self, path: str) -> bool:
+        """Whether it is one, as is each that leads to it: none is a link. Raises SourceError."""
+        if isinstance(self.side, Here):
+            try:
+                with beneath.folder(self.side.root, path):
+                    return True
+            except beneath.NONE:
+                return False
+            except OSError as err:
+                raise SourceError(f"{self.side.root}: the mailbox cannot be read: {err.strerror}") from err
+        above = ""
+        for part in path.split("/"):
+            if not any(entry.folder and entry.path == part for entry in self.side.names(above)):
+                return False
+            above = f"{above}/{part}" if above else part
+        return True
 
     def _mirrored(self) -> datetime:
         """When the last good run ended: it touches the folder, and so its change time."""

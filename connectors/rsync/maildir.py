@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from collima.core.copies import Message
+from connectors.rsync import beneath
 
 PARTS = ("cur", "new")
 PARTIAL = ".rsync-partial"
@@ -41,19 +42,22 @@ def is_message(folder: str, part: str, name: str) -> bool:
     return part in PARTS and name[:1] != "." and (not folder or (folder[0] == "." and "/" not in folder))
 
 
-def messages(home: str) -> Iterator[Message]:
-    """Those of one Maildir, folder by folder. Raises OSError; a folder that vanishes meanwhile has none."""
+def messages(home: int) -> Iterator[Message]:
+    """Those of one Maildir, by its descriptor, folder by folder. A link is neither a folder nor a message.
+
+    Raises OSError; a folder that vanishes meanwhile has none.
+    """
     for folder in ["", *sorted(_folders(home))]:
         for part in PARTS:
             try:
-                with os.scandir(f"{home}/{folder}/{part}") as found:
+                with beneath.folder(home, f"{folder}/{part}") as at, os.scandir(at) as found:
                     names = [e.name for e in found if not e.name.startswith(".") and e.is_file(follow_symlinks=False)]
-            except (FileNotFoundError, NotADirectoryError):
+            except beneath.NONE:
                 continue
             for name in names:
                 yield Message(folder, name, guid(name), flags(name), part)
 
 
-def _folders(home: str) -> list[str]:
+def _folders(home: int) -> list[str]:
     with os.scandir(home) as found:
         return [e.name for e in found if e.name.startswith(".") and e.is_dir(follow_symlinks=False)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collima.core.copies import Generation, Message
+from collima.core.copies import Files, Generation, Message
 from collima.core.errors import SourceError
 from collima.core.stores import Shape
 from connectors.rsync import there
@@ -75,11 +75,8 @@ class Session:
     def messages(self, generation: str, mailbox: str) -> Iterator[Message]:
         return self.kept.messages(generation, mailbox)
 
-    def file(self, generation: str, mailbox: str, message: Message) -> AbstractContextManager[Path]:
-        return self.kept.file(generation, mailbox, message)
+    def files(self, generation: str, mailbox: str) -> AbstractContextManager[Files]:
+        return self.kept.files(generation, mailbox)
 
-    def home(self, generation: str, mailbox: str) -> Path | None:
-        return self.kept.home(generation, mailbox)
-
-    def original(self, mailbox: str, message: Message) -> Path | None:
+    def original(self, mailbox: str, message: Message) -> int | None:
         return self.kept.original(mailbox, message)

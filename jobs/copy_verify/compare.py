@@ -1,10 +1,10 @@
 """One message of a copy, read whole and compared with what else is known of it."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from collima.core.copies import Message, Originals
@@ -95,8 +95,10 @@ class Comparison:
     ) -> _Content | None:
         """None: it cannot be read, or is the very file `but`."""
         try:
-            with self.copies.file(generation, mailbox, message) as path:
-                return _read(path, but)
+            with self.copies.files(generation, mailbox) as files:
+                return _read(files.open(message), but)
+        except OSError:
+            return None
         except SourceError as err:
             if err.transient:
                 raise
@@ -109,18 +111,20 @@ def _told(name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _read(path: Path, but: tuple[int, int] | None = None) -> _Content | None:
+def _read(file: int, but: tuple[int, int] | None = None) -> _Content | None:
+    """Closes it."""
     try:
-        about = path.stat()
+        about = os.fstat(file)
         inode = about.st_dev, about.st_ino
         if inode == but:
             return None
         size, fold, head = 0, hashlib.sha256(), b""
-        with path.open("rb", buffering=0) as file:
-            while chunk := file.read(CHUNK):
-                head = head or chunk[:16]
-                fold.update(chunk)
-                size += len(chunk)
+        while chunk := os.read(file, CHUNK):
+            head = head or chunk[:16]
+            fold.update(chunk)
+            size += len(chunk)
     except OSError:
         return None
+    finally:
+        os.close(file)
     return _Content(size, fold.digest(), head.startswith(_PACKED), inode)

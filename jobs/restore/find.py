@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from typing import NamedTuple
 
 from collima.core import folders, headers
-from collima.core.copies import Copies, Generation, Message
+from collima.core.copies import Copies, Files, Generation, Message
 from collima.core.errors import ConfigError, SourceError
 from collima.core.folders import Parts
 from collima.core.mailstore import spoken
@@ -69,46 +69,14 @@ class Look(NamedTuple):
         return ""
 
 
-class Reader:
-    """Reads the files of one mailbox in one generation, until the block ends."""
-
-    def __init__(self, copies: Copies, generation: str, mailbox: str) -> None:
-        self._copies, self._generation, self._mailbox = copies, generation, mailbox
-        self._home = copies.home(generation, mailbox)
-        self._folders: dict[tuple[str, str], int] = {}  # open, where they are mounted here: a path is looked up once
-
-    def __enter__(self) -> "Reader":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for folder in self._folders.values():
-            os.close(folder)
-
-    def look(self, message: Message) -> Look:
-        """Never raises for one message's sake."""
-        try:
-            if self._home:
-                return _look(os.open(message.name, os.O_RDONLY, dir_fd=self._folder(message)), message)
-            with self._copies.file(self._generation, self._mailbox, message) as path:
-                return _look(os.open(path, os.O_RDONLY), message)
-        except OSError as err:
-            return Look(message.name, error=f"cannot be read: {err.strerror}")
-        except SourceError as err:
-            return Look(message.name, error=f"cannot be read: {err}")
-
-    def received(self, message: Message) -> float | None:
-        """Seconds since 1970, of a file that need not be opened for it; None where it must be."""
-        try:
-            return os.stat(message.name, dir_fd=self._folder(message)).st_mtime if self._home else None
-        except OSError:
-            return None
-
-    def _folder(self, message: Message) -> int:
-        at = (message.folder, message.part)
-        if at not in self._folders:
-            assert self._home
-            self._folders[at] = os.open(self._home / message.folder / message.part, os.O_RDONLY)
-        return self._folders[at]
+def look(files: Files, message: Message) -> Look:
+    """Never raises for one message's sake."""
+    try:
+        return _look(files.open(message), message)
+    except OSError as err:
+        return Look(message.name, error=f"cannot be read: {err.strerror}")
+    except SourceError as err:
+        return Look(message.name, error=f"cannot be read: {err}")
 
 
 def _look(file: int, message: Message) -> Look:
@@ -167,30 +135,30 @@ def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: C
     until = criteria.until.timestamp() if criteria.until else float("inf")
     dated = bool(criteria.since or criteria.until)
     for generation in some:
-        with Reader(copies, generation.name, mailbox) as reader:
+        with copies.files(generation.name, mailbox) as files:
             for message in copies.messages(generation.name, mailbox):
                 if message.guid in seen or (criteria.folder is not None and folder(message) != criteria.folder):
                     continue
                 seen.add(message.guid)
-                at = reader.received(message) if dated else None
+                at = files.received(message) if dated else None
                 if at is not None and not since <= at < until:
                     continue
-                look = reader.look(message)
-                if not look.error and not since <= look.received < until:
+                seen_of = look(files, message)
+                if not seen_of.error and not since <= seen_of.received < until:
                     continue
-                raw = _plain(look.raw)
+                raw = _plain(seen_of.raw)
                 if _has(raw, b"subject", subject) and _has(raw, b"from", author):
                     fields = headers.found(raw, b"from", b"subject")
                     yield Hit(
                         id=spoken(message.guid),
                         generation=generation.name,
                         folder=folders.shown(folder(message)),
-                        received=datetime.fromtimestamp(int(look.received), zone),
+                        received=datetime.fromtimestamp(int(seen_of.received), zone),
                         author=headers.decoded(fields[0]),
                         subject=headers.decoded(fields[1]),
-                        size=look.size,
+                        size=seen_of.size,
                         flags=message.flags,
-                        fault=look.fault,
+                        fault=seen_of.fault,
                     )
 
 

@@ -1,19 +1,20 @@
 """Reading, planning and putting back. `ports.Job` of the kind restore."""
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 
-from collima.core.copies import Copies
+from collima.core.copies import Copies, Files
 from collima.core.errors import ConfigError, Refused, SourceError, blaming
 from collima.core.mailstore import Found, Mailstore, Returning
 from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading, Subject
 from collima.core.ports import Context
 from collima.core.targets import Place
 from jobs.restore import letter
-from jobs.restore.find import Reader, folder
+from jobs.restore.find import folder, look
 from jobs.restore.options import Options
 from jobs.restore.request import Picked, Request
 
@@ -105,17 +106,20 @@ class Restoring:
         assert seen.live
         assert self.request
         back: dict[Key, Returning] = {}
-        with ExitStack() as files:
+        with ExitStack() as stack:
+            opened = _Opened(seen.copies, self.request.mailbox, stack)
             for change in some:
                 one = change.detail
                 try:
-                    file = seen.copies.file(one.generation, self.request.mailbox, one.message)
-                    path = files.enter_context(file)
+                    file = opened.of(one.generation).open(one.message)
+                except OSError as err:
+                    yield Outcome(change.key, f"cannot be read in the copy: {err.strerror}")
                 except SourceError as err:
                     yield Outcome(change.key, f"cannot be read in the copy: {err}", err.transient)
                 else:
+                    stack.callback(os.close, file)
                     message = one.message
-                    back[change.key] = Returning(message.guid, path, folder(message), message.flags)
+                    back[change.key] = Returning(message.guid, file, folder(message), message.flags)
             try:
                 errors = seen.live.put(self.request.mailbox, tuple(back.values()), self.request.into) if back else {}
             except Refused as err:
@@ -184,6 +188,20 @@ class Restoring:
         )
 
 
+class _Opened:
+    """The files of one mailbox in several generations, each opened when it is asked for."""
+
+    def __init__(self, copies: Copies, mailbox: str, stack: ExitStack) -> None:
+        self._copies, self._mailbox, self._stack = copies, mailbox, stack
+        self._known: dict[str, Files] = {}
+
+    def of(self, generation: str) -> Files:
+        if generation not in self._known:
+            files = self._copies.files(generation, self._mailbox)
+            self._known[generation] = self._stack.enter_context(files)
+        return self._known[generation]
+
+
 def _looked_at(
     copies: Copies, request: Request, there: Mapping[str, str]
 ) -> tuple[Mapping[str, float], Mapping[str, str]]:
@@ -191,17 +209,15 @@ def _looked_at(
     received: dict[str, float] = {}
     faults: dict[str, str] = {}
     with ExitStack() as stack:
-        readers: dict[str, Reader] = {}
+        opened = _Opened(copies, request.mailbox, stack)
         for one in request.picked:
             if one.id in there:
                 continue
-            if one.generation not in readers:
-                readers[one.generation] = stack.enter_context(Reader(copies, one.generation, request.mailbox))
-            look = readers[one.generation].look(one.message)
-            if look.fault:
-                faults[one.id] = look.fault
+            seen = look(opened.of(one.generation), one.message)
+            if seen.fault:
+                faults[one.id] = seen.fault
             else:
-                received[one.id] = look.received
+                received[one.id] = seen.received
     return received, faults
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from collima.core.quantities import Duration
 from connectors.dovecot import Dovecot as Connector
 from connectors.dovecot.doveadm import Doveadm
 from connectors.dovecot.session import Session
-from connectors.dovecot.staging import PREFIX
+from connectors.dovecot.staging import PREFIX, staged
 from tests.servers.dovecot import Dovecot, dovecot, dovecot_server
 from tests.servers.sshd import Sshd, ssh_server
 
@@ -23,6 +24,8 @@ __all__ = ["dovecot_server", "ssh_server"]
 INTO = ("Recuperati", "2026-11-24")
 RECEIVED = datetime(2020, 9, 13, 12, 26, 40, tzinfo=UTC)
 GUID = "1700000000.M1P1.mail1"
+OPEN: list[int] = []
+"""Descriptors of this test's messages."""
 
 
 def connected(server: Dovecot, staging: Path | None = None) -> Session:
@@ -40,12 +43,24 @@ def user(dovecot_server: Dovecot) -> str:
     return dovecot_server.somebody()
 
 
+@pytest.fixture(autouse=True)
+def descriptors() -> Iterator[None]:
+    yield
+    while OPEN:
+        os.close(OPEN.pop())
+
+
+def opened(file: Path) -> int:
+    OPEN.append(os.open(file, os.O_RDONLY))
+    return OPEN[-1]
+
+
 def message(folder: Path, guid: str = GUID, flags: str = "", below: tuple[str, ...] = ()) -> Returning:
     """One that a copy has."""
     file = folder / f"{guid}:2,{flags}"
     file.write_bytes(b"From: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\nSubject: =?utf-8?b?w6g=?=\n\nText.\n")
     os.utime(file, (RECEIVED.timestamp(), RECEIVED.timestamp()))
-    return Returning(guid, file, below, flags)
+    return Returning(guid, opened(file), below, flags)
 
 
 def test_what_is_put_is_there_by_both_its_names_and_is_read_by_imap_as_it_was(
@@ -93,9 +108,9 @@ def test_the_files_are_only_read_and_nothing_is_left_in_the_staging_folder(
     staging = dovecot_server.folder / f"staging-{user}"
     staging.mkdir()
     put = message(tmp_path)
-    before = put.file.stat()
+    before = os.fstat(put.file)
     connected(dovecot_server, staging).put(user, [put], INTO)
-    after = put.file.stat()
+    after = os.fstat(put.file)
     assert (after.st_nlink, after.st_ctime_ns, after.st_uid) == (1, before.st_ctime_ns, before.st_uid)
     assert list(staging.iterdir()) == []
 
@@ -126,6 +141,18 @@ def test_what_waits_for_doveadm_is_for_the_owner_of_the_mail_alone(
     modes = [int(line.split()[0], 8) for line in seen.read_text().splitlines()]
     assert modes
     assert not any(mode & stat.S_IRWXO for mode in modes)
+
+
+def test_what_waits_is_given_to_the_owner_from_within_so_that_no_link_of_theirs_is_given_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root gives it away: whoever has a folder already could name /etc/shadow in it."""
+    given: list[Path] = []
+    monkeypatch.setattr(os, "chown", lambda path, *_, **how: given.append(path) or how == {"follow_symlinks": False})
+    with staged([message(tmp_path, below=("A",))], INTO, (4711, 4711), tmp_path) as root:
+        assert given[-1] == root
+        assert set(given) == {root, *root.rglob("*")}
+        assert all(given.index(path) < given.index(path.parent) for path in given[:-1])
 
 
 def test_into_inbox_itself_nothing_is_put(session: Session, user: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is in the copies, for those who look for something in them."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from collima.core.copies import Message, Originals
 from collima.core.errors import ConfigError, SourceError
 from collima.core.options import Side
 from connectors.rsync import Rsync
+from connectors.rsync.compare import mounted
+from connectors.rsync.here import Here
 from connectors.rsync.pattern import Pattern
 from tests.servers import require
 from tests.servers.maildirs import MailStore, mail_store
@@ -16,6 +19,12 @@ from tests.servers.sshd import Sshd, ssh_server
 
 __all__ = ["ssh_server"]
 STAMP = "2026-11-21T2200Z"
+
+
+def content(file: int | None) -> bytes:
+    assert file is not None
+    with open(file, "rb") as opened:  # noqa: PTH123 - a descriptor
+        return opened.read()
 
 
 @pytest.fixture
@@ -57,8 +66,8 @@ def test_a_copy_is_found_by_generation_mailbox_and_message(store: MailStore, con
         for guid in (odd.name, "\udcff\udcfe", every[0][1].guid):
             box, message = by_guid[guid]
             here = tmp_path.joinpath("copies", STAMP, box, "Maildir", message.folder, message.part, message.name)
-            with copies.file(STAMP, box, message) as file:
-                assert file.read_bytes() == here.read_bytes()
+            with copies.files(STAMP, box) as files:
+                assert content(files.open(message)) == here.read_bytes()
 
 
 def test_what_a_copy_does_not_have_is_an_error(store: MailStore, connector: Rsync, tmp_path: Path) -> None:
@@ -69,8 +78,81 @@ def test_what_a_copy_does_not_have_is_an_error(store: MailStore, connector: Rsyn
                 list(session.messages(STAMP, box))
         with pytest.raises(SourceError, match="no generation"):
             session.mailboxes("2025-01-01T0000Z")
-        with pytest.raises(SourceError), session.file(STAMP, "nome0000.cognome", Message("", "x", "x", "", "cur")):
-            pass
+        with session.files(STAMP, "nome0000.cognome") as files, pytest.raises((OSError, SourceError)):
+            files.open(Message("", "x", "x", "", "cur"))
+
+
+@pytest.mark.parametrize("link", ["user", "Maildir", ".Sent", "cur", "message"])
+def test_a_link_in_a_copy_shows_nobody_elses_mail(
+    store: MailStore, connector: Rsync, tmp_path: Path, link: str
+) -> None:
+    """Whoever may write into a mailbox would read another one by it."""
+    theirs, home = store.deliver(store.users[0], ".Sent", flags="S"), store.mailbox("anna")
+    own = store.deliver("anna", "", flags="S")
+    above = {"user": home.parent, "Maildir": home, ".Sent": home / ".Sent", "cur": home / ".Sent/cur"}
+    copy = tmp_path / "copies" / STAMP
+    before = Message(".Sent", theirs.name, theirs.name.partition(":")[0], "S", "cur")
+    if link == "message":
+        (home / ".Sent/cur" / theirs.name).symlink_to(copy / theirs.relative_to(store.root))
+    else:
+        target = copy / store.users[0] / above[link].relative_to(home.parent)
+        shutil.rmtree(above[link])
+        above[link].symlink_to(target)
+    store.root.rename(copy)
+    with connector.open() as session:
+        if link in ("user", "Maildir"):
+            with pytest.raises(SourceError, match="does not have this mailbox"):
+                list(session.messages(STAMP, "anna"))
+            with pytest.raises(SourceError), session.files(STAMP, "anna"):
+                pass
+        else:
+            listed = {one.name for one in session.messages(STAMP, "anna")}
+            there = not isinstance(session.copy, Here)
+            if there and link == "message":  # rsync lists it, and does not fetch it
+                assert listed == {own.name, theirs.name}
+            else:
+                assert listed == {own.name}
+            if there and link != "message":
+                return  # what was no folder when it was listed is not asked for
+            with session.files(STAMP, "anna") as files, pytest.raises((OSError, SourceError)):
+                files.open(before)
+
+
+@pytest.mark.parametrize("link", ["user", "cur", "message"])
+def test_a_link_in_the_source_is_no_original(store: MailStore, tmp_path: Path, link: str) -> None:
+    theirs, home = store.deliver(store.users[0], "", flags="S"), store.mailbox("anna")
+    (tmp_path / "copies").mkdir()
+    match link:
+        case "message":
+            (home / "cur" / theirs.name).symlink_to(theirs)
+        case "cur":
+            shutil.rmtree(home / "cur")
+            (home / "cur").symlink_to(theirs.parent)
+        case _:
+            shutil.rmtree(home.parent)
+            home.parent.symlink_to(store.root / store.users[0])
+    message = Message("", theirs.name, theirs.name.partition(":")[0], "S", "cur")
+    with Rsync(from_=Side(str(store.root)), to=Side(str(tmp_path / "copies")), sentinel=".mailstore").open() as session:
+        assert session.original("anna", message) is None
+        other = session.original(store.users[0], message)
+        assert content(other) == theirs.read_bytes()
+
+
+def test_a_sampled_message_is_compared_with_no_link(store: MailStore, tmp_path: Path) -> None:
+    theirs, home = store.deliver(store.users[0], "", flags="S"), store.mailbox("anna")
+    own = home / "cur" / theirs.name
+    own.write_bytes(theirs.read_bytes())
+    copy, path = tmp_path / "copy", str(own.relative_to(store.root))
+    shutil.copytree(store.root, copy)
+    assert not mounted(Here(store.root), copy, Pattern("*/Maildir"), path)
+    own.unlink()
+    own.symlink_to(theirs)
+    assert not mounted(Here(store.root), copy, Pattern("*/Maildir"), path)  # it went from the source
+    (copy / path).unlink()
+    (copy / path).symlink_to(theirs)
+    own.unlink()
+    own.write_bytes(theirs.read_bytes())
+    assert mounted(Here(store.root), copy, Pattern("*/Maildir"), path)
 
 
 def test_a_mirror_is_one_generation_and_an_unfinished_copy_is_none(store: MailStore, tmp_path: Path) -> None:
@@ -92,9 +174,9 @@ def test_the_original_of_a_message_is_found_after_its_flags_and_folder_changed(
     message = Message("", path.name, path.name, "", "new")
     connector = Rsync(from_=Side(str(store.root)), to=Side(str(tmp_path / "copies")), sentinel=".mailstore")
     with connector.open() as session:
-        assert session.original(store.users[0], message) == path
+        assert content(session.original(store.users[0], message)) == path.read_bytes()
         moved = path.rename(store.root / store.users[0] / "Maildir/.Trash/cur" / f"{path.name}:2,ST")
-        assert session.original(store.users[0], message) == moved
+        assert content(session.original(store.users[0], message)) == moved.read_bytes()
         moved.unlink()
         assert session.original(store.users[0], message) is None
 

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest
 
 from collima.app.result_json import stored
 from collima.core import engine
-from collima.core.copies import Generation, Message
+from collima.core.copies import Files, Generation, Message
 from collima.core.decide import Task
 from collima.core.engine import Desk, Order
 from collima.core.errors import NotHere, SourceError
@@ -26,7 +26,7 @@ from collima.core.options import BUILT_IN_GUARD
 from collima.core.ports import Context
 from collima.core.result import Result
 from collima.state import open_state
-from connectors.rsync import maildir
+from connectors.rsync import beneath, maildir, originals
 from jobs.copy_verify import CopyVerify
 from jobs.copy_verify.sample import sample, some
 from jobs.copy_verify.verify import Verify
@@ -72,17 +72,17 @@ class Copied:
         home = self.folder / generation / mailbox / "Maildir"
         if not home.is_dir():
             raise SourceError("no such mailbox")
-        yield from maildir.messages(str(home))
+        with beneath.folder(home) as opened:
+            yield from maildir.messages(opened)
 
     @contextmanager
-    def file(self, generation: str, mailbox: str, message: Message) -> Iterator[Path]:
-        yield self.folder.joinpath(generation, mailbox, "Maildir", message.folder, message.part, message.name)
+    def files(self, generation: str, mailbox: str) -> Iterator[Files]:
+        home = self.folder / generation / mailbox / "Maildir"
+        with beneath.folder(home) as opened, closing(beneath.Mounted(opened)) as files:
+            yield files
 
-    def original(self, mailbox: str, message: Message) -> Path | None:
-        home = self.store.root / mailbox / "Maildir"
-        if not self.mounted or not home.is_dir():
-            return None
-        return next((p for p in home.rglob(f"{message.guid}*")), None)
+    def original(self, mailbox: str, message: Message) -> int | None:
+        return originals.opened(self.store.root, f"{mailbox}/Maildir", message) if self.mounted else None
 
 
 @pytest.fixture
@@ -182,23 +182,18 @@ def test_a_message_that_cannot_be_read_is_damaged(copied: Copied, monkeypatch: p
     """As at a bad block: its name is there, and reading fails."""
     root = copied.copy("first")
     bad = every(root)[3]
-    monkeypatch.setattr(maildir, "messages", _with(maildir.messages, bad))
+    listed, home = copied.messages, bad.relative_to(root).parts[0]
+
+    def messages(generation: str, mailbox: str) -> Iterator[Message]:
+        """The names as they were, one of which is gone since."""
+        yield from listed(generation, mailbox)
+        if mailbox == home:
+            folder = bad.parent.parent.name
+            yield Message("" if folder == "Maildir" else folder, bad.name, maildir.guid(bad.name), "", bad.parent.name)
+
+    monkeypatch.setattr(copied, "messages", messages)
     bad.unlink()
     assert "1 cannot be read; mailboxes: " in told(run(copied), "copy-damaged")
-
-
-def _with(listed: Any, gone: Path) -> Any:
-    """The names as they were, one of which is gone since."""
-
-    def messages(home: str) -> Iterator[Message]:
-        yield from listed(home)
-        if gone.is_relative_to(home):
-            folder = gone.parent.parent.name
-            yield Message(
-                "" if folder == "Maildir" else folder, gone.name, maildir.guid(gone.name), "", gone.parent.name
-            )
-
-    return messages
 
 
 def test_a_wrong_size_in_the_name_of_the_live_message_is_no_damage_of_the_copy(copied: Copied) -> None:
@@ -236,10 +231,10 @@ def test_a_copy_that_cannot_be_reached_fails_the_run(copied: Copied, fault: Sour
 def test_the_connection_that_dies_in_the_middle_is_no_damage(copied: Copied, monkeypatch: pytest.MonkeyPatch) -> None:
     copied.copy("first")
 
-    def file(*_: object) -> Any:
+    def files(*_: object) -> Any:
         raise SourceError("ssh died", transient=True)
 
-    monkeypatch.setattr(copied, "file", file)
+    monkeypatch.setattr(copied, "files", files)
     assert (run(copied).state, run(copied).transient) == ("failed", True)
 
 

@@ -4,7 +4,7 @@ import bz2
 import gzip
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collima.core import folders, headers
-from collima.core.copies import Generation, Message
+from collima.core.copies import Files, Generation, Message
 from collima.core.errors import ConfigError, SourceError
-from jobs.restore.find import Criteria, Hit, Reader, generations, having, search
+from connectors.rsync import beneath
+from jobs.restore.find import Criteria, Hit, generations, having, look, search
 from jobs.restore.request import pick_folder, pick_messages
 
 ROME = ZoneInfo("Europe/Rome")
 NEW, OLD = Generation("new", datetime(2026, 11, 21, tzinfo=UTC)), Generation("old", datetime(2026, 11, 14, tzinfo=UTC))
+
+
+@dataclass
+class Unasked:
+    """`core.copies.Files` that tell no date before they are opened."""
+
+    files: Files
+
+    def open(self, message: Message) -> int:
+        return self.files.open(message)
+
+    def received(self, _: Message) -> float | None:
+        return None
 
 
 @dataclass
@@ -47,11 +61,9 @@ class Copies:
             yield Message(folder, path.name, guid, flags, "cur")
 
     @contextmanager
-    def file(self, generation: str, mailbox: str, message: Message) -> Iterator[Path]:
-        yield self.root / generation / mailbox / message.folder / message.part / message.name
-
-    def home(self, generation: str, mailbox: str) -> Path | None:
-        return self.root / generation / mailbox if self.mounted else None
+    def files(self, generation: str, mailbox: str) -> Iterator[Files]:
+        with beneath.folder(self.root / generation / mailbox) as home, closing(beneath.Mounted(home)) as files:
+            yield files if self.mounted else Unasked(files)
 
     def has(self, name: str, content: bytes = b"", *, folder: str = "", generation: str = "new") -> Path:
         there = self.root / generation / "anna.rossi" / folder / "cur"
@@ -104,8 +116,8 @@ def test_what_cannot_be_opened_is_a_fault_of_that_message_alone(copies: Copies) 
     copies.has("2.M1P1.h:2,S")
     messages = list(copies.messages("new", "anna.rossi"))
     path.unlink()
-    with Reader(copies, "new", "anna.rossi") as reader:
-        assert [bool(reader.look(message).fault) for message in messages] == [True, False]
+    with copies.files("new", "anna.rossi") as files:
+        assert [bool(look(files, message).fault) for message in messages] == [True, False]
     copies.has("3.M1P1.h:2,S", b"\0" * 4096)
     assert [hit.fault for hit in copies.found()] == ["", "begins with zeros"]
 
