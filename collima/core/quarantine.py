@@ -41,6 +41,14 @@ class Item:
     message: str = ""  # what its copies for several recipients share
 
 
+class Rank(NamedTuple):
+    """Where an item stands among all that is held for a person: least spammy first, of equals the newest."""
+
+    score: float
+    age: int  # when it came in, in seconds before 1970
+    id: ItemId
+
+
 @dataclass(frozen=True, slots=True)
 class Stale:
     """What a purge would take, and what is there."""
@@ -62,11 +70,18 @@ class Quarantine(Protocol):
     def items(self, ids: Collection[ItemId]) -> Mapping[ItemId, Item]:
         """Those of them that are held now."""
 
-    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Item]:
-        """All that is held now for these addresses, least spammy first."""
+    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Rank]:
+        """All that is held now for these addresses, in order."""
+
+    def extended(self, recipients: Collection[str]) -> frozenset[str]:
+        """Addresses `name+…@host` of one of these, `name@host`, for which something may be held, or has been said."""
 
     def rules(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Rule]:
         """(recipient, sender) -> what that recipient has said of that sender, one exact address."""
+
+    def said(self, recipient: str, sender: str) -> str:
+        """What is on record of this sender for this recipient, in the quarantine's own words: `put_back` takes them.
+        "": nothing."""
 
     def stale(self, before: datetime) -> Stale: ...
     def orphans(self) -> int:
@@ -79,6 +94,9 @@ class Quarantine(Protocol):
 
     def rule(self, recipient: str, sender: str, rule: Rule | None) -> None:
         """One exact sender for one exact recipient, from the next mail on; None: forgets it. Twice does no harm."""
+
+    def put_back(self, recipient: str, sender: str, said: str) -> None:
+        """Has on record what `said` told once, be it a rule or something that an administrator wrote."""
 
     def purge(self, before: datetime) -> Iterator[int]:
         """Deletes what is older, with all that belongs to it, in transactions of 1,000 messages or so. Yields how many
@@ -136,6 +154,7 @@ class Action:
     at: datetime
     error: str = ""
     subject: str = ""  # of a request, so that whoever decides knows what it is about; empty when it is decided
+    before: str = ""  # of allow and block: what was `said` of that sender until then
 
 
 class Digests(Protocol):
@@ -179,8 +198,16 @@ class Digests(Protocol):
 
     def acted(self, id: int, state: str, error: str = "") -> None: ...
     def action(self, id: int) -> Action | None: ...
-    def actions(self, *, owner: str | None = None, waiting: bool = False) -> Sequence[Action]:
-        """Newest first, 200 at most."""
+    def actions(
+        self, *, owner: str | None = None, waiting: bool = False, of: tuple[str, str] | None = None
+    ) -> Sequence[Action]:
+        """Newest first, 200 at most. `of`: allow and block alone, of this (recipient, sender)."""
+
+    def done(self, owner: str, items: Collection[str]) -> Sequence[Action]:
+        """Of each deed of theirs on each of these items (some hundred at most) the newest."""
+
+    def owned(self, addresses: Collection[str]) -> frozenset[str]:
+        """Which of these, with a `+` in them, are just so an address of somebody whom the last run has found."""
 
     def released(self, since: datetime) -> Mapping[str, int]:
         """Sender -> how many of theirs were released since then, most first."""

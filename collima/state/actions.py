@@ -1,11 +1,11 @@
 """What people did with one click, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 
 from collima.core.quarantine import Action
 from collima.state.clock import micros, moment
@@ -13,6 +13,7 @@ from collima.state.tables import actions
 
 MOST = 200  # that are shown
 STANDING = ("doing", "done", "waiting")
+RULES = ("allow", "block")
 OPPOSITE = {"allow": "block", "block": "allow", "off": "on", "on": "off"}
 
 
@@ -42,7 +43,7 @@ def _same(connection: Connection, ledger: int, action: Action) -> Action | None:
 def acted(connection: Connection, ledger: int, id: int, state: str, error: str) -> None:
     values: dict[str, object] = {"state": state, "error": error}
     if state != "waiting":
-        values["subject"] = ""
+        values["subject"] = case((actions.c.deed.in_(RULES), actions.c.subject), else_="")
     mine = actions.c.ledger == ledger, actions.c.id == id
     connection.execute(update(actions).where(*mine).values(**values))
 
@@ -52,14 +53,25 @@ def action_of(connection: Connection, ledger: int, id: int) -> Action | None:
     return _action(row) if row else None
 
 
-def newest(connection: Connection, ledger: int, owner: str | None, *, waiting: bool) -> Sequence[Action]:
+def newest(
+    connection: Connection, ledger: int, owner: str | None, *, waiting: bool, of: tuple[str, str] | None
+) -> Sequence[Action]:
     wanted: list[ColumnElement[bool]] = [actions.c.ledger == ledger]
     if owner is not None:
         wanted.append(actions.c.owner == owner)
     if waiting:
         wanted.append(actions.c.state == "waiting")
+    if of is not None:
+        wanted += (actions.c.deed.in_(RULES), actions.c.recipient == of[0], actions.c.sender == of[1])
     rows = connection.execute(select(actions).where(*wanted).order_by(actions.c.id.desc()).limit(MOST))
     return [_action(row) for row in rows]
+
+
+def done(connection: Connection, ledger: int, owner: str, items: Collection[str]) -> Sequence[Action]:
+    mine = actions.c.ledger == ledger, actions.c.owner == owner, actions.c.item.in_(items)
+    last = select(func.max(actions.c.id)).where(*mine).group_by(actions.c.item, actions.c.deed)
+    ids = connection.scalars(last).all()
+    return [_action(row) for row in connection.execute(select(actions).where(actions.c.id.in_(ids)))]
 
 
 def released(connection: Connection, ledger: int, since: datetime) -> Mapping[str, int]:
@@ -86,7 +98,7 @@ def _columns(action: Action) -> Mapping[str, object]:
         "state": action.state,
         "at": micros(action.at),
         "error": action.error,
-        "subject": action.subject,
+        "subject": action.before if action.deed in RULES else action.subject,
     }
 
 
@@ -102,5 +114,6 @@ def _action(row: Any) -> Action:
         state=row.state,
         at=moment(row.at),
         error=row.error,
-        subject=row.subject,
+        subject="" if row.deed in RULES else row.subject,
+        before=row.subject if row.deed in RULES else "",
     )

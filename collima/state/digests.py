@@ -1,7 +1,7 @@
 """`core.quarantine.Digests` over a database: of one job on one quarantine."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.message import EmailMessage
@@ -182,9 +182,19 @@ class SqlDigests:
         with self.database.read() as connection:
             return actions.action_of(connection, self._id(connection), id)
 
-    def actions(self, *, owner: str | None = None, waiting: bool = False) -> Sequence[Action]:
+    def actions(
+        self, *, owner: str | None = None, waiting: bool = False, of: tuple[str, str] | None = None
+    ) -> Sequence[Action]:
         with self.database.read() as connection:
-            return actions.newest(connection, self._id(connection), owner, waiting=waiting)
+            return actions.newest(connection, self._id(connection), owner, waiting=waiting, of=of)
+
+    def done(self, owner: str, items: Collection[str]) -> Sequence[Action]:
+        with self.database.read() as connection:
+            return actions.done(connection, self._id(connection), owner, items)
+
+    def owned(self, addresses: Collection[str]) -> frozenset[str]:
+        with self.database.read() as connection:
+            return holders.owned(connection, self._id(connection), addresses)
 
     def released(self, since: datetime) -> Mapping[str, int]:
         with self.database.read() as connection:

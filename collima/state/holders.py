@@ -1,7 +1,7 @@
 """Who may see and act on what is held, as the last run of digests knew them; and who wants no digest."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, exists, select, update
 
@@ -45,6 +45,15 @@ def holder(connection: Connection, ledger: int, owner: str) -> Holder | None:
     mine = holders.c.ledger == ledger, holders.c.owner == owner, holders.c.addresses != "[]"
     row = connection.execute(select(holders).where(*mine)).first()
     return Holder(row.owner, tuple(json.loads(row.addresses)), row.language, row.asked, maybe(row.off)) if row else None
+
+
+def owned(connection: Connection, ledger: int, addresses: Collection[str]) -> frozenset[str]:
+    """Few people have an address with a `+`: those are read, and no others."""
+    if not addresses:
+        return frozenset()
+    extended = holders.c.ledger == ledger, holders.c.addresses.contains("+", autoescape=True)
+    rows = connection.scalars(select(holders.c.addresses).where(*extended))
+    return frozenset(address for row in rows for address in json.loads(row)).intersection(addresses)
 
 
 def turn(connection: Connection, ledger: int, owner: str, since: int | None) -> None:

@@ -27,7 +27,7 @@ from connectors.amavis.database import (
     WBLIST,
 )
 from connectors.amavis.reading import BY_TIME, old_ones
-from connectors.amavis.rows import Key, address, pieces, text
+from connectors.amavis.rows import Key, address, pieces, text, unquoted
 
 _AT_ONCE = 1000
 _NOT_THEIRS = "it is not held for this address (any more)"
@@ -86,19 +86,23 @@ def _row(key: Key) -> ColumnElement[bool]:
 def say(connection: Connection, recipient: str, sender: str, rule: Rule | None) -> None:
     """Of one exact address for one exact address. A new user has policy 0, which is none: all that amavisd would have
     done before holds still, by the rows of the user's domain or by its configuration."""
+    put(connection, recipient, sender, "W" if rule == "allow" else "B" if rule else "")
+
+
+def put(connection: Connection, recipient: str, sender: str, wb: str) -> None:
+    """Whatever stands there. "": nothing."""
     user, other = recipient.lower(), unquoted(sender.lower())
-    if rule and not (other.find("@") > 0 and len(other.encode()) <= 255):
+    if wb and not (other.find("@") > 0 and len(other.encode()) <= 255):
         raise Refused("only a sender with a whole address can be named")
-    if rule:
+    if wb:
         for table, email, more in ((USERS, user, {"policy_id": 0}), (MAILADDR, other, {})):
             known = insert(table).values(email=email, priority=_priority(email), **more)
             connection.execute(known.prefix_with("IGNORE"))
     rid, sid = _number(connection, USERS, user), _number(connection, MAILADDR, other)
     both = and_(WBLIST.c.rid == rid, WBLIST.c.sid == sid)
-    if rule is None:
+    if not wb:
         connection.execute(delete(WBLIST).where(both))
         return
-    wb = "W" if rule == "allow" else "B"
     connection.execute(insert(WBLIST).values(rid=rid, sid=sid, wb=wb).prefix_with("IGNORE"))
     connection.execute(update(WBLIST).where(both).values(wb=wb))
 
@@ -110,15 +114,6 @@ def _number(connection: Connection, of: FromClause, email: str) -> int | None:
 def _priority(email: str) -> int:
     """By README.lookups: 9 for user+foo@sub.example.com, 8 for user@sub.example.com, less for what is less exact."""
     return 9 if "+" in email.partition("@")[0] else 8
-
-
-def unquoted(email: str) -> str:
-    """Table maddr has addresses as they stand in envelopes, table mailaddr without the quotes of RFC 5321."""
-    local, _, domain = email.rpartition("@")
-    if len(local) > 2 and local[0] == local[-1] == '"':
-        pairs = iter(local[1:-1])
-        local = "".join(next(pairs, "") if character == "\\" else character for character in pairs)
-    return f"{local}@{domain}" if domain else email
 
 
 # ---- purging

@@ -1,14 +1,15 @@
 """What is held in amavisd's database, and what people said of senders."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Select, and_, func, select
+from sqlalchemy import Connection, FromClause, Select, and_, false, func, or_, select
 
-from collima.core.quarantine import Item, ItemId, Ref, Rule, Stale
+from collima.core.quarantine import Item, ItemId, Rank, Ref, Rule, Stale
 from connectors.amavis.database import (
     BODY,
     HELD,
@@ -21,7 +22,7 @@ from connectors.amavis.database import (
     USERS,
     WBLIST,
 )
-from connectors.amavis.rows import address, item, key, pieces, text
+from connectors.amavis.rows import Key, address, item, key, pieces, text, unquoted
 
 BY_TIME = "FORCE INDEX (msgs_idx_time_num)"
 PORTION = 1000
@@ -55,21 +56,23 @@ def stream(connection: Connection, since: datetime, until: datetime) -> Iterator
         yield [Ref(ItemId(text(name)), address(email), second) for name, email, second in rows]
 
 
-def _items(begin: FromClause) -> Select[Any]:
-    """Of tables that have messages and recipients: what `rows.item` wants."""
-    return (
-        select(MSGS.c.partition_tag, MSGS.c.mail_id, MSGRCPT.c.rseqnum, _RECIPIENT.c.email, MSGS.c.time_num)
-        .add_columns(_SENDER.c.email, MSGS.c.from_addr, MSGS.c.subject, MSGS.c.size, MSGS.c.content)
-        .add_columns(MSGRCPT.c.bspam_level)
-        .select_from(
-            begin.outerjoin(_RECIPIENT, _RECIPIENT.c.id == MSGRCPT.c.rid).outerjoin(_SENDER, _SENDER.c.id == MSGS.c.sid)
-        )
-        .where(HELD, BODY)
+_BY_MESSAGE = (
+    select(MSGS.c.partition_tag, MSGS.c.mail_id, MSGRCPT.c.rseqnum, _RECIPIENT.c.email, MSGS.c.time_num)
+    .add_columns(_SENDER.c.email, MSGS.c.from_addr, MSGS.c.subject, MSGS.c.size, MSGS.c.content)
+    .add_columns(MSGRCPT.c.bspam_level)
+    .select_from(
+        MSGS.join(MSGRCPT, TO_RECIPIENT)
+        .outerjoin(_RECIPIENT, _RECIPIENT.c.id == MSGRCPT.c.rid)
+        .outerjoin(_SENDER, _SENDER.c.id == MSGS.c.sid)
     )
-
-
-_BY_MESSAGE = _items(MSGS.join(MSGRCPT, TO_RECIPIENT))
-_BY_RECIPIENT = _items(MSGRCPT.join(MSGS, TO_RECIPIENT))
+    .where(HELD, BODY)
+)
+"""What `rows.item` wants."""
+_RANKS = (
+    select(MSGRCPT.c.bspam_level, MSGS.c.time_num, MSGS.c.partition_tag, MSGS.c.mail_id, MSGRCPT.c.rseqnum)
+    .select_from(MSGRCPT.join(MSGS, TO_RECIPIENT))
+    .where(HELD)
+)
 
 
 def items(connection: Connection, ids: Collection[ItemId]) -> dict[ItemId, Item]:
@@ -85,15 +88,44 @@ def items(connection: Connection, ids: Collection[ItemId]) -> dict[ItemId, Item]
     return found
 
 
-def held_for(connection: Connection, recipients: Collection[str], since: datetime) -> list[Item]:
-    partitions = connection.execute(select(MADDR.c.partition_tag).distinct()).scalars().all()
-    found: list[Item] = []
+def held_for(connection: Connection, recipients: Collection[str], since: datetime) -> list[Rank]:
+    """Found by the index of recipients: what it costs depends on what they hold, and not on what is held for others.
+    Messages whose text is gone are counted as well."""
+    partitions = _partitions(connection)
+    found: list[Rank] = []
     for some in pieces(sorted(set(recipients)), _AT_ONCE):
         known = select(MADDR.c.id).where(MADDR.c.partition_tag.in_(partitions), MADDR.c.email.in_(some))
         if numbers := connection.execute(known).scalars().all():
-            asked = _BY_RECIPIENT.where(MSGRCPT.c.rid.in_(numbers), MSGS.c.time_num >= seconds(since))
-            found += map(item, connection.execute(asked))
-    return sorted(found, key=lambda one: (one.score, -one.at.timestamp()))
+            asked = _RANKS.where(MSGRCPT.c.rid.in_(numbers), MSGS.c.time_num >= seconds(since))
+            found += (
+                Rank(float(level or 0.0), -second, Key(partition, text(mail), number).id)
+                for level, second, partition, mail, number in connection.execute(asked)
+            )
+    return sorted(found)
+
+
+def extended(connection: Connection, recipients: Collection[str]) -> frozenset[str]:
+    """Each is a range of an index."""
+    here = MADDR.c.partition_tag.in_(_partitions(connection))
+    found: set[str] = set()
+    for some in pieces(sorted(set(recipients)), _AT_ONCE):
+        for asked in (select(MADDR.c.email).where(here), select(USERS.c.email)):
+            (email,) = asked.selected_columns
+            like = or_(false(), *(email.like(pattern, escape="!") for pattern in map(_extension, some) if pattern))
+            found.update(map(address, connection.execute(asked.where(like)).scalars()))
+    return frozenset(found)
+
+
+def _extension(recipient: str) -> str:
+    """A pattern of what it is with an extension; "" where it has one, or can have none."""
+    local, at, host = recipient.rpartition("@")
+    if not local or "+" in local:
+        return ""
+    return "+%".join(re.sub("[!%_]", r"!\g<0>", part) for part in (local, at + host))
+
+
+def _partitions(connection: Connection) -> Sequence[int]:
+    return connection.execute(select(MADDR.c.partition_tag).distinct()).scalars().all()
 
 
 def rules(connection: Connection, recipients: Collection[str]) -> dict[tuple[str, str], Rule]:
@@ -107,6 +139,14 @@ def rules(connection: Connection, recipients: Collection[str]) -> dict[tuple[str
             if rule and exact.find("@") > 0:
                 found[address(recipient), exact] = rule
     return found
+
+
+def said(connection: Connection, recipient: str, sender: str) -> str:
+    """A letter or a score. A neutral word, which ends amavisd's search as well, is a space: "" would be no word."""
+    tables = WBLIST.join(USERS, USERS.c.id == WBLIST.c.rid).join(MAILADDR, MAILADDR.c.id == WBLIST.c.sid)
+    both = USERS.c.email == recipient.lower(), MAILADDR.c.email == unquoted(sender.lower())
+    found = connection.execute(select(WBLIST.c.wb).select_from(tables).where(*both)).scalar()
+    return "" if found is None else text(found) or " "
 
 
 def stale(connection: Connection, before: datetime) -> Stale:

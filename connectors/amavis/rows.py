@@ -45,6 +45,15 @@ def address(value: object) -> str:
     return "" if known == "<>" else known
 
 
+def unquoted(email: str) -> str:
+    """Table maddr has addresses as they stand in envelopes, table mailaddr without the quotes of RFC 5321."""
+    local, _, domain = email.rpartition("@")
+    if len(local) > 2 and local[0] == local[-1] == '"':
+        pairs = iter(local[1:-1])
+        local = "".join(next(pairs, "") if character == "\\" else character for character in pairs)
+    return f"{local}@{domain}" if domain else email
+
+
 def item(row: Sequence[Any]) -> Item:
     """Of (partition_tag, mail_id, rseqnum, recipient, time_num, sender, from_addr, subject, size, content, level)."""
     partition, mail, number, recipient, second, sender, author, subject, size, content, level = row

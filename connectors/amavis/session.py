@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection, TableClause, delete, select, update
 
 from collima.core.errors import Refused, SourceError
-from collima.core.quarantine import Item, ItemId, Ref, Rule, Stale
+from collima.core.quarantine import Item, ItemId, Rank, Ref, Rule, Stale
 from connectors.amavis import changing, reading
 from connectors.amavis.database import (
     MADDR,
@@ -72,13 +72,21 @@ class Session:
         with self._database.read() as connection:
             return reading.items(connection, ids)
 
-    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Item]:
+    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Rank]:
         with self._database.read() as connection:
             return reading.held_for(connection, recipients, since)
+
+    def extended(self, recipients: Collection[str]) -> frozenset[str]:
+        with self._database.read() as connection:
+            return reading.extended(connection, recipients)
 
     def rules(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Rule]:
         with self._database.read() as connection:
             return reading.rules(connection, recipients)
+
+    def said(self, recipient: str, sender: str) -> str:
+        with self._database.read() as connection:
+            return reading.said(connection, recipient, sender)
 
     def stale(self, before: datetime) -> Stale:
         with self._database.read() as connection:
@@ -113,6 +121,9 @@ class Session:
 
     def rule(self, recipient: str, sender: str, rule: Rule | None) -> None:
         self._database.change(lambda connection: changing.say(connection, recipient, sender, rule))
+
+    def put_back(self, recipient: str, sender: str, said: str) -> None:
+        self._database.change(lambda connection: changing.put(connection, recipient, sender, said))
 
     def purge(self, before: datetime) -> Iterator[int]:
         since: int | None = 0

@@ -10,10 +10,10 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from itertools import islice
 from math import ceil
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from collima.core.errors import Refused, SourceError, Undelivered
-from collima.core.quarantine import Item, ItemId, Ref, Rule, Stale
+from collima.core.quarantine import Item, ItemId, Rank, Ref, Rule, Stale
 from collima.core.targets import Mail
 from collima.core.text import line
 
@@ -26,6 +26,16 @@ FROM recipients JOIN messages ON messages.id = recipients.message WHERE released
 """
 _OLDEST = "SELECT id FROM messages WHERE at < ? ORDER BY at, id LIMIT ?"
 _ORPHANS = "FROM recipients WHERE message NOT IN (SELECT id FROM messages)"
+
+
+_RANKS = """
+SELECT score, at, message, number FROM recipients JOIN messages ON messages.id = recipients.message
+WHERE released IS NULL AND recipient = ? AND at >= ?
+"""
+_EXTENDED = """
+SELECT recipient FROM recipients WHERE recipient >= ? AND recipient < ?
+UNION SELECT recipient FROM rules WHERE recipient >= ? AND recipient < ?
+"""
 
 
 class _Key(NamedTuple):
@@ -67,15 +77,24 @@ class Session:
             rows = (row for key in wanted for row in self._connection.execute(one, key))
             return {item.id: item for item in map(self._item, rows)}
 
-    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Item]:
-        of_one = f"{_ITEM} recipient = ? AND at >= ?"
+    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Rank]:
         with self._reading():
-            rows = [
-                row
-                for recipient in sorted(set(recipients))
-                for row in self._connection.execute(of_one, (recipient, _second(since)))
-            ]
-        return sorted(map(self._item, rows), key=lambda item: (item.score, -item.at.timestamp()))
+            return sorted(
+                Rank(score, -second, self._id(message, number))
+                for recipient in set(recipients)
+                for score, second, message, number in self._connection.execute(_RANKS, (recipient, _second(since)))
+            )
+
+    def extended(self, recipients: Collection[str]) -> frozenset[str]:
+        found: set[str] = set()
+        with self._reading():
+            for recipient in recipients:
+                local, at, host = recipient.rpartition("@")
+                if local and "+" not in local:
+                    between = f"{local}+", f"{local},"  # the character after +
+                    rows = self._connection.execute(_EXTENDED, between * 2)
+                    found.update(email for (email,) in rows if email.endswith(at + host))
+        return frozenset(found)
 
     def rules(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Rule]:
         with self._reading():
@@ -86,6 +105,13 @@ class Session:
                     "SELECT sender, rule FROM rules WHERE recipient = ?", (recipient,)
                 )
             }
+
+    def said(self, recipient: str, sender: str) -> str:
+        with self._reading():
+            both = recipient.lower(), sender.lower()
+            asked = "SELECT rule FROM rules WHERE recipient = ? AND sender = ?"
+            found = self._connection.execute(asked, both).fetchone()
+        return str(found[0]) if found else ""
 
     def stale(self, before: datetime) -> Stale:
         with self._reading():
@@ -142,6 +168,9 @@ class Session:
                 self._connection.execute("DELETE FROM rules WHERE recipient = ? AND sender = ?", both)
             else:
                 self._connection.execute("INSERT OR REPLACE INTO rules VALUES (?, ?, ?)", (*both, rule))
+
+    def put_back(self, recipient: str, sender: str, said: str) -> None:
+        self.rule(recipient, sender, next((rule for rule in get_args(Rule) if rule == said), None))
 
     def purge(self, before: datetime) -> Iterator[int]:
         while True:

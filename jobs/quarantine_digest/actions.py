@@ -3,6 +3,7 @@
 `collima.app.web` draws this and calls it; nothing here knows of pages.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Literal, cast
 from collima.core.errors import ConfigError, Refused
 from collima.core.options import address
 from collima.core.ports import Clock, Context
-from collima.core.quarantine import Action, Category, Deed, Digests, Holder, Item, ItemId, Quarantine, Rule
+from collima.core.quarantine import Action, Category, Deed, Digests, Holder, Item, ItemId, Quarantine, Rank, Rule
 from jobs.quarantine_digest.options import Options
 from jobs.quarantine_digest.owners import plain
 
@@ -72,7 +73,10 @@ class Standing:
 class Everything:
     """What a person's own page shows."""
 
-    items: Sequence[Standing]  # held now, least spammy first
+    items: Sequence[Standing]  # held now, least spammy first: those of this page
+    total: int  # that are held now
+    before: int  # of them, on pages before this one
+    last: Rank | None  # where the next page goes on; None: there is none
     rules: Sequence[tuple[str, str, Rule]]  # recipient, sender
     requests: Sequence[Action]  # newest first
 
@@ -106,16 +110,34 @@ class Actions:
         """None for whoever the last run did not know: their addresses may be somebody else's by now."""
         return self.digests.holder(owner)
 
-    def everything(self, holder: Holder) -> Everything:
+    def everything(self, holder: Holder, after: Rank | None = None, most: int = 200) -> Everything:
+        """The `most` items after that one: whatever is released meanwhile, none is left out, and none shown twice."""
         with self.quarantine() as quarantine:
-            items = quarantine.held_for(holder.addresses, self.options.keep.before(self.clock()))
-            rules = quarantine.rules(holder.addresses)
-        past = self.digests.actions(owner=holder.owner)
+            addresses = self._addresses(quarantine, holder)
+            ranks = quarantine.held_for(addresses, self.options.keep.before(self.clock()))
+            begin = bisect_right(ranks, after) if after else 0
+            here = [rank.id for rank in ranks[begin : begin + most]]
+            items = quarantine.items(here)
+            rules = quarantine.rules(addresses)
+        done = self.digests.done(holder.owner, here)
         return Everything(
-            items=[_standing(item.id, item, past) for item in items],
+            items=[_standing(item, items[item], done) for item in here if item in items],
+            total=len(ranks),
+            before=begin,
+            last=ranks[begin + most - 1] if begin + most < len(ranks) else None,
             rules=sorted((recipient, sender, rule) for (recipient, sender), rule in rules.items()),
-            requests=[action for action in past if action.deed == "request"],
+            requests=[one for one in self.digests.actions(owner=holder.owner) if one.deed == "request"],
         )
+
+    def theirs(self, holder: Holder, recipient: str) -> bool:
+        """As digests have it: `name+list@host` is of whoever has `name@host`, unless somebody has just that address."""
+        if recipient in holder.addresses:
+            return True
+        return plain(recipient) in holder.addresses and not self.digests.owned([recipient])
+
+    def _addresses(self, quarantine: Quarantine, holder: Holder) -> Collection[str]:
+        extended = quarantine.extended(holder.addresses)
+        return {*holder.addresses, *extended - self.digests.owned(extended)}
 
     def standing(self, holder: Holder, item: ItemId) -> Standing:
         """Raises Declined (gone) for one that is not theirs, is not held any more, and that they did nothing about."""
@@ -137,9 +159,9 @@ class Actions:
 
     def _standing(self, quarantine: Quarantine, holder: Holder, id: ItemId) -> Standing:
         item = quarantine.items([id]).get(id)
-        past = [action for action in self.digests.actions(owner=holder.owner) if action.item == id]
+        past = self.digests.done(holder.owner, [id])
         recipient = item.recipient if item else past[0].recipient if past else ""
-        if recipient not in holder.addresses and plain(recipient) not in holder.addresses:
+        if not self.theirs(holder, recipient):
             raise Declined("gone")
         return _standing(id, item, past)
 
@@ -182,6 +204,10 @@ class Actions:
             found = self._standing(quarantine, holder, item)
             if why := self.barred(holder, found.sender):
                 raise Declined(why)
+            of = found.recipient, found.sender
+            words, before = self._words(holder, of), quarantine.said(*of)
+            if words and quarantine.rules([of[0]]).get(of) != words[0].deed:
+                self._end(words)  # somebody else has changed it since
             made = Action(
                 id=0,
                 deed=rule,
@@ -192,6 +218,7 @@ class Actions:
                 category=found.item.category if found.item else "",
                 state="doing",
                 at=self.clock(),
+                before=before,
             )
             action, _ = self.digests.act(made)  # twice does no harm, and puts right what was changed elsewhere
             try:
@@ -202,17 +229,19 @@ class Actions:
             self.digests.acted(action.id, "done")
 
     def undo(self, holder: Holder, item: ItemId) -> None:
-        """Forgets what was said of this item's sender. Raises Declined, Refused."""
+        """Takes back their last word on this item's sender: what was said before it, by them or by an administrator,
+        holds again. Raises Declined, Refused."""
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
-            self._forget(quarantine, holder, found.recipient, found.sender)
+            self._take_back(quarantine, holder, (found.recipient, found.sender), 1)
 
     def forget(self, holder: Holder, recipient: str, sender: str) -> None:
-        """The same from a person's page. Raises Declined for an address that is not theirs, and Refused."""
-        if recipient not in holder.addresses:
+        """Takes back all that they said of this sender. Raises Declined for an address that is not theirs, and
+        Refused."""
+        if not self.theirs(holder, recipient):
             raise Declined("gone")
         with self.quarantine() as quarantine:
-            self._forget(quarantine, holder, recipient, sender)
+            self._take_back(quarantine, holder, (recipient, sender), None)
 
     def turn(self, holder: Holder, *, off: bool) -> None:
         """No digest from now on, or one again."""
@@ -221,22 +250,32 @@ class Actions:
         made = Action(0, deed, holder.owner, holder.owner, "", "", "", "done", self.clock())
         self.digests.act(made)
 
-    def _forget(self, quarantine: Quarantine, holder: Holder, recipient: str, sender: str) -> None:
-        quarantine.rule(recipient, sender, None)
-        for action in self.digests.actions(owner=holder.owner):
-            same = action.deed in ("allow", "block") and (action.recipient, action.sender) == (recipient, sender)
-            if same and action.state in ("done", "doing"):
-                self.digests.acted(action.id, "undone")
+    def _take_back(self, quarantine: Quarantine, holder: Holder, of: tuple[str, str], most: int | None) -> None:
+        """So many of their words, newest first. Where theirs is not what holds now, somebody else has changed it since:
+        that is forgotten, with all that they have said."""
+        words = self._words(holder, of)
+        if words and quarantine.rules([of[0]]).get(of) == words[0].deed:
+            words = words[:most]
+            quarantine.put_back(*of, words[-1].before)
+        else:
+            quarantine.rule(*of, None)
+        self._end(words)
+
+    def _words(self, holder: Holder, of: tuple[str, str]) -> Sequence[Action]:
+        """What they said of that sender for that recipient, and have not taken back; newest first."""
+        return [one for one in self.digests.actions(owner=holder.owner, of=of) if one.state in ("done", "doing")]
+
+    def _end(self, words: Sequence[Action]) -> None:
+        for word in words:
+            self.digests.acted(word.id, "undone")
 
     def _action(self, deed: Deed, owner: str, item: Item) -> Action:
         return Action(0, deed, owner, item.recipient, item.id, item.sender, item.category, "doing", self.clock())
 
 
 def _standing(id: ItemId, item: Item | None, past: Sequence[Action]) -> Standing:
-    """`past`: newest first, of other items, too."""
+    """`past`: the newest of each deed, of other items, too."""
     mine = [action for action in past if action.item == id]
-    done: dict[Deed, Action] = {}
-    for action in mine:
-        done.setdefault(action.deed, action)
+    done = {action.deed: action for action in mine}
     recipient, sender = (item.recipient, item.sender) if item else (mine[0].recipient, mine[0].sender)
     return Standing(id, recipient, sender, item, done)

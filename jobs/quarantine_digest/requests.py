@@ -40,12 +40,12 @@ class Requests:
             at=self.actions.clock(),
             subject=shown(item.subject, 200),
         )
-        mine = [one for one in digests.actions(owner=holder.owner) if one.deed == "request"]
-        for one in mine:
-            if one.item == item.id and one.state == "refused":
+        for one in digests.done(holder.owner, [item.id]):
+            if one.deed == "request" and one.state == "refused":
                 return one
         alive = self.actions.options.keep.before(self.actions.clock())
-        if sum(one.state == "waiting" and one.item != item.id and one.at >= alive for one in mine) >= MOST:
+        waiting = digests.actions(owner=holder.owner, waiting=True)
+        if sum(one.item != item.id and one.at >= alive for one in waiting) >= MOST:
             raise Declined("many")
         action, _ = digests.act(made)
         if action.state == "waiting":

@@ -31,7 +31,7 @@ class Errand:
 
     sort: Sort
     owner: str  # "" of a request
-    item: str  # an ItemId; of a request the action's id; "" of a page
+    item: str  # an ItemId; of a request the action's id; of a page `after`
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,9 @@ class Links:
             )
         return cls(url.rstrip("/"), job, keys)
 
-    def page(self, owner: str, expires: datetime) -> str:
-        """A person's own page: all that is held for them, and their senders."""
-        return self._url("page", owner, "", expires)
+    def page(self, owner: str, expires: datetime, after: str = "") -> str:
+        """A person's own page: all that is held for them, and their senders. `after`: where a further page begins."""
+        return self._url("page", owner, after, expires)
 
     def off(self, owner: str, expires: datetime) -> str:
         """No more digests. As `List-Unsubscribe` (RFC 8058), too: a POST alone is enough."""

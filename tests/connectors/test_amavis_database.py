@@ -168,7 +168,23 @@ def test_a_row_that_another_one_has_locked_is_tried_again(place: Place) -> None:
     assert place.delivered() == [ANNA]
 
 
+@pytest.mark.parametrize("said", ["3.5", "-2", " ", "N"])
+def test_what_an_administrator_wrote_by_hand_is_put_back_as_it_was(place: Place, said: str) -> None:
+    with place.open() as session:
+        session.rule(ANNA, "news@example.org", "allow")
+        place.server.query(f"UPDATE wblist SET wb = '{said}'")
+        before = session.said(ANNA, "news@example.org")
+        session.rule(ANNA, "news@example.org", "allow")
+        session.put_back(ANNA, "news@example.org", before)
+    assert place.server.query("SELECT wb FROM wblist") == ((said,),)
+
+
 # ---- purging
+
+
+def counted(place: Place, name: str) -> int:
+    """Since the server was started, for everybody."""
+    return int(str(place.server.query(f"SHOW GLOBAL STATUS LIKE '{name}'")[0][1]))
 
 
 def rows(place: Place) -> dict[str, int]:
@@ -235,15 +251,24 @@ def test_a_purge_goes_on_in_transactions_of_a_thousand_and_can_be_cut_anywhere(m
 def test_a_transaction_of_a_purge_reads_its_own_rows_however_many_there_are(many: Place) -> None:
     """Rows that the server walked through: with a table of all that is in use it were every row, each time."""
 
-    def walked() -> int:
-        return int(str(many.server.query("SHOW GLOBAL STATUS LIKE 'Handler_read_next'")[0][1]))
-
     with many.open() as session:
-        before = walked()
+        before = counted(many, "Handler_read_next")
         assert next(session.purge(BEFORE)) == 1000
         next(purge := session.purge(BEFORE))
         next(purge)  # and what follows on a portion
-        assert walked() - before < MANY
+        assert counted(many, "Handler_read_next") - before < MANY
+
+
+def test_a_persons_page_reads_their_own_rows_however_many_there_are(many: Place) -> None:
+    with many.open() as session:
+        session.held_for(["p7@unimore.it"], NOW - DAY)  # it is connected
+        before = [counted(many, f"Handler_read_{name}") for name in ("key", "next", "rnd_next")]
+        theirs = session.extended(["p7@unimore.it", ANNA])
+        ranks = session.held_for(["p7@unimore.it", *theirs], NOW - DAY)
+        assert len(session.items([rank.id for rank in ranks[-10:]])) == 10
+        walked = sum(counted(many, f"Handler_read_{name}") for name in ("key", "next", "rnd_next")) - sum(before)
+    assert len(ranks) == 2 * MANY / 1000
+    assert walked < MANY / 4, "the counters themselves are some two thousand"
 
 
 def test_looking_for_orphans_goes_along_the_order_of_messages(many: Place) -> None:

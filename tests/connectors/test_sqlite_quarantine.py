@@ -76,7 +76,9 @@ def test_a_new_one_holds_the_sample_as_many_hours_old_as_it_says(place: Place, t
     place.sample.write_text(json.dumps({"messages": messages}), "utf-8")
     with place.open() as session:
         assert [ref.recipient for ref in refs(session)] == [ANNA, BRUNO]
-        assert [item.at for item in session.held_for([ANNA], NOW - 3 * DAY)] == [NOW - 3.5 * HOUR, NOW - 30 * HOUR]
+        assert [-rank.age for rank in session.held_for([ANNA], NOW - 3 * DAY)] == [
+            (NOW - hours * HOUR).timestamp() for hours in (3.5, 30)
+        ]
     messages.clear()
     with place.open() as session:
         assert len(refs(session)) == 2, "a file that is there is not made again"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from collima.core.errors import Refused, SourceError
-from collima.core.quarantine import Category, Item, ItemId, Ref, Rule, Stale
+from collima.core.quarantine import Category, Item, ItemId, Rank, Ref, Rule, Stale
 from tests.contracts.memory_accounts import Killed
 
 
@@ -16,7 +16,7 @@ class MemoryQuarantine:
 
     all: dict[ItemId, Item] = field(default_factory=dict)  # held, and released ones until they are purged
     released: list[tuple[ItemId, str]] = field(default_factory=list)  # delivered, and to whom
-    said: dict[tuple[str, str], Rule] = field(default_factory=dict)
+    said: dict[tuple[str, str], str] = field(default_factory=dict)  # rules, and words of administrators
     orphans: int = 0
     sweeps: int = 0  # times that orphans were looked for to be deleted
     portion: int = 1000
@@ -81,14 +81,28 @@ class MemorySession:
         wanted = frozenset(ids)
         return {item.id: item for item in self._asked() if item.id in wanted}
 
-    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Item]:
+    def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Rank]:
         wanted = frozenset(recipients)
         found = [item for item in self._asked() if item.recipient in wanted and item.at >= since]
-        return sorted(found, key=lambda item: (item.score, -item.at.timestamp()))
+        return sorted(Rank(item.score, -int(item.at.timestamp()), item.id) for item in found)
+
+    def extended(self, recipients: Collection[str]) -> frozenset[str]:
+        known = {item.recipient for item in self.of.all.values()} | {recipient for recipient, _ in self.of.said}
+        return frozenset(
+            one
+            for one in known
+            for local, at, host in (one.rpartition("@"),)
+            if "+" in local and f"{local.partition('+')[0]}{at}{host}" in recipients
+        )
 
     def rules(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Rule]:
         self._asked()
-        return {key: rule for key, rule in self.of.said.items() if key[0] in recipients}
+        of_theirs = {key: rule for key, rule in self.of.said.items() if key[0] in recipients}
+        return {key: rule for key, rule in of_theirs.items() if rule in ("allow", "block")}  # type: ignore[misc]
+
+    def said(self, recipient: str, sender: str) -> str:
+        self._asked()
+        return self.of.said.get((recipient.lower(), sender.lower()), "")
 
     def stale(self, before: datetime) -> Stale:
         self._asked()
@@ -131,6 +145,9 @@ class MemorySession:
             self.of.said.pop((recipient.lower(), sender.lower()), None)
         else:
             self.of.said[recipient.lower(), sender.lower()] = rule
+
+    def put_back(self, recipient: str, sender: str, said: str) -> None:
+        self.rule(recipient, sender, said or None)  # type: ignore[arg-type]
 
     def purge(self, before: datetime) -> Iterator[int]:
         old: dict[str, list[ItemId]] = {}

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 
 from collima.core.errors import Refused
-from collima.core.quarantine import Category, ItemId, Quarantine, Ref
+from collima.core.quarantine import Category, ItemId, Quarantine, Rank, Ref
 
 NOW = datetime(2026, 11, 24, 6, 30, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -121,9 +121,30 @@ class QuarantineContract:
         place.hold(CARLA, at=NOW - HOUR)
         place.hold(ANNA, at=NOW - 3 * DAY)
         with place.open() as session:
-            assert [item.id for item in session.held_for([ANNA, BRUNO], NOW - DAY)] == [best, worst]
+            assert session.held_for([ANNA, BRUNO], NOW - DAY) == [
+                Rank(5.5, -int((NOW - 2 * HOUR).timestamp()), best),
+                Rank(30.0, -int((NOW - HOUR).timestamp()), worst),
+            ]
             assert session.held_for([], NOW - DAY) == []
             assert session.held_for(["nobody@unimore.it", "%", "anna@unimore.it' OR '1'='1"], NOW - DAY) == []
+
+    def test_of_equals_the_newest_comes_first(self, place: Place) -> None:
+        (old,) = place.hold(ANNA, at=NOW - 2 * HOUR)
+        (new,) = place.hold(ANNA, at=NOW - HOUR)
+        with place.open() as session:
+            assert [rank.id for rank in session.held_for([ANNA], NOW - DAY)] == [new, old]
+
+    def test_addresses_with_an_extension_are_found_by_the_plain_one(self, place: Place) -> None:
+        place.hold("anna+list@unimore.it", "anna+@unimore.it", "anna+b+c@unimore.it", at=NOW - HOUR)
+        place.hold("anna+x@studenti.unimore.it", "annab+x@unimore.it", "x+anna@unimore.it", at=NOW - HOUR)
+        place.hold(ANNA, "axb+x@unimore.it", at=NOW - HOUR)
+        with place.open() as session:
+            session.rule("anna+said@unimore.it", "news@example.org", "allow")
+            theirs = {f"anna+{extension}@unimore.it" for extension in ("list", "", "b+c", "said")}
+            assert session.extended([ANNA]) == theirs
+            assert session.extended([ANNA, CARLA, "anna+list@unimore.it", "a_b@unimore.it", "%@unimore.it"]) == theirs
+            assert session.extended([]) == session.extended(["", "@unimore.it", "anna"]) == frozenset()
+            assert len(session.held_for(theirs, NOW - DAY)) == 3
 
     def test_thousands_come_in_portions_and_none_is_missing(self, place: Place) -> None:
         many = [f"p{number}@unimore.it" for number in range(1300)]
@@ -219,6 +240,19 @@ class QuarantineContract:
                 session.rule(ANNA, "news@example.org", None)
             session.rule(CARLA, "never@example.org", None)
             assert session.rules([ANNA, BRUNO, CARLA]) == {(BRUNO, "news@example.org"): "block"}
+
+    def test_what_was_said_before_is_put_back(self, place: Place) -> None:
+        with place.open() as session:
+            assert session.said(ANNA, "news@example.org") == ""
+            session.rule(ANNA, "News@example.org", "allow")
+            before = session.said(ANNA, "NEWS@example.org")
+            session.rule(ANNA, "news@example.org", "block")
+            assert session.said(ANNA, "news@example.org") not in ("", before)
+            for _ in range(2):
+                session.put_back(ANNA, "news@example.org", before)
+                assert session.rules([ANNA]) == {(ANNA, "news@example.org"): "allow"}
+            session.put_back(ANNA, "news@example.org", "")
+            assert session.rules([ANNA]) == {}
 
     # ---- purging
 

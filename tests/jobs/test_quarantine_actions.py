@@ -71,6 +71,33 @@ def test_a_message_to_an_extension_of_the_own_address_is_released(here: Desk) ->
     assert here.held.delivered() == ["anna.rossi+lista@unimore.it"]
 
 
+LIST = "anna.rossi+lista@unimore.it"
+
+
+def test_what_is_held_for_an_extension_is_on_the_page_and_its_senders_are(here: Desk) -> None:
+    item = here.hold(LIST, sender="news@example.org")
+    here.hold("anna.rossi+x@studenti.unimore.it")
+    here.actions.rule(here.holder(), item, "allow")
+    seen = here.actions.everything(here.holder())
+    assert [one.id for one in seen.items] == [item]
+    assert seen.rules == [(LIST, "news@example.org", "allow")]
+    here.actions.forget(here.holder(), LIST, "news@example.org")
+    assert here.held.said == {}
+
+
+def test_an_extension_that_is_just_so_an_address_of_somebody_else_is_theirs(here: Desk) -> None:
+    here.know(Holder(ANNA, (ANNA,), "it", asked=True), Holder(MARCO, (MARCO, LIST), "it", asked=True))
+    item = here.hold(LIST)
+    assert here.actions.everything(here.holder()).items == []
+    with pytest.raises(Declined, match="gone"):
+        here.release(item)
+    with pytest.raises(Declined, match="gone"):
+        here.actions.forget(here.holder(), LIST, "news@example.org")
+    assert [one.id for one in here.actions.everything(here.holder(MARCO)).items] == [item]
+    here.release(item, MARCO)
+    assert here.held.delivered() == [LIST]
+
+
 def test_a_next_hop_that_is_down_is_told_and_may_be_tried_again(here: Desk) -> None:
     item = here.hold()
     here.held.refusing[ANNA] = Refused("451 the next hop is down", transient=True)
@@ -182,6 +209,66 @@ def test_block_after_allow_is_the_last_word(here: Desk) -> None:
     here.actions.rule(here.holder(), item, "block")
     here.actions.rule(here.holder(), item, "allow")
     assert here.held.said == {(ANNA, "news@example.org"): "allow"}
+
+
+@pytest.mark.parametrize("before", ["block", "3.5", " "])
+def test_undo_brings_back_what_an_administrator_had_written(here: Desk, before: str) -> None:
+    item = here.hold(sender="news@example.org")
+    here.held.said = {(ANNA, "news@example.org"): before}
+    for _ in range(2):  # said twice, it is one word
+        here.actions.rule(here.holder(), item, "allow")
+    here.actions.undo(here.holder(), item)
+    assert here.held.said == {(ANNA, "news@example.org"): before}
+    assert here.states("allow") == ["undone"]
+
+
+def test_undo_brings_back_their_own_word_before_and_the_next_undo_what_was_before_that(here: Desk) -> None:
+    item = here.hold(sender="news@example.org")
+    here.held.said = {(ANNA, "news@example.org"): "3.5"}
+    here.actions.rule(here.holder(), item, "allow")
+    here.actions.rule(here.holder(), item, "block")
+    here.actions.undo(here.holder(), item)
+    assert here.held.said == {(ANNA, "news@example.org"): "allow"}
+    here.actions.undo(here.holder(), item)
+    assert here.held.said == {(ANNA, "news@example.org"): "3.5"}
+
+
+def test_to_forget_takes_back_all_that_they_said(here: Desk) -> None:
+    item = here.hold(sender="news@example.org")
+    here.held.said = {(ANNA, "news@example.org"): "3.5"}
+    here.actions.rule(here.holder(), item, "allow")
+    here.actions.rule(here.holder(), item, "block")
+    here.actions.forget(here.holder(), ANNA, "news@example.org")
+    assert here.held.said == {(ANNA, "news@example.org"): "3.5"}
+
+
+def test_what_somebody_else_said_since_is_not_overwritten_with_what_was_before(here: Desk) -> None:
+    item = here.hold(sender="news@example.org")
+    here.actions.rule(here.holder(), item, "allow")
+    here.held.said = {(ANNA, "news@example.org"): "block"}
+    here.actions.rule(here.holder(), item, "allow")
+    here.actions.undo(here.holder(), item)
+    assert here.held.said == {(ANNA, "news@example.org"): "block"}
+    here.actions.undo(here.holder(), item)  # nothing of theirs is left: what is there is forgotten
+    assert here.held.said == {}
+
+
+def test_what_was_done_before_is_known_after_hundreds_of_other_deeds(here: Desk) -> None:
+    item, other = here.hold(sender="news@example.org"), here.hold(sender="win@example.org")
+    here.held.refusing[ANNA] = Refused("450 failure")
+    here.release(item)
+    here.held.said = {(ANNA, "news@example.org"): "3.5"}
+    here.actions.rule(here.holder(), item, "allow")
+    here.held.refusing.clear()
+    for _ in range(101):
+        here.actions.turn(here.holder(), off=True)
+        here.actions.turn(here.holder(), off=False)
+    here.release(item)
+    assert here.held.delivered() == []
+    here.actions.undo(here.holder(), item)
+    assert here.held.said == {(ANNA, "news@example.org"): "3.5"}
+    here.release(other)
+    assert here.held.delivered() == [ANNA]
 
 
 def test_the_sender_of_a_message_that_was_released_is_allowed_after_it(here: Desk) -> None:

@@ -11,12 +11,12 @@ from datetime import datetime
 from typing import cast
 from urllib.parse import urlencode, urlsplit
 
-from collima.core.quarantine import Holder, ItemId, Rule
+from collima.core.quarantine import Holder, ItemId, Rank, Rule
 from jobs.quarantine_digest.actions import Actions, Declined, Standing
 from jobs.quarantine_digest.requests import Requests
 from jobs.quarantine_digest.tokens import Errand, Links
 
-SHOWN = 200  # items on a person's page
+SHOWN = 200  # items on one page
 FROM = "from"  # in the query of an item's page: the link of the page from which it was reached
 
 
@@ -50,7 +50,7 @@ class Desk:
             return self._request(errand)
         holder = self._holder(errand)
         if errand.sort == "page":
-            return self._page(holder)
+            return self._page(holder, errand.item)
         if errand.sort == "off":
             return Sight("off", {"holder": holder}, holder.language)
         standing = self.actions.standing(holder, ItemId(errand.item))
@@ -104,14 +104,23 @@ class Desk:
             return False
         return True
 
-    def _page(self, holder: Holder) -> Sight:
-        seen, now = self.actions.everything(holder), self.actions.clock()
-        back = self.links.page(holder.owner, self.actions.options.keep.after(now)).rpartition("/")[2]
-        rows = [self._row(holder, standing, now, back) for standing in seen.items[:SHOWN]]
+    def _page(self, holder: Holder, after: str) -> Sight:
+        """Pages after the first are links as the first is, with where they go on in what is signed."""
+        seen, now = self.actions.everything(holder, _rank(after), SHOWN), self.actions.clock()
+        until = self.actions.options.keep.after(now)
+
+        def page(after: str) -> str:
+            return self.links.page(holder.owner, until, after).rpartition("/")[2]
+
+        here = page(after)
         values = {
             "holder": holder,
-            "rows": rows,
-            "more": max(0, len(seen.items) - SHOWN),
+            "rows": [self._row(holder, standing, now, here) for standing in seen.items],
+            "total": seen.total,
+            "before": seen.before,
+            "more": seen.total - seen.before - SHOWN if seen.last else 0,
+            "first": page("") if after else "",
+            "next": page(_told(seen.last)) if seen.last else "",
             "rules": seen.rules,
             "requests": seen.requests,
         }
@@ -142,3 +151,15 @@ class Desk:
         """The page's link, if it is one of theirs."""
         errand = self.links.read(page, self.actions.clock()) if page else None
         return page if errand and (errand.sort, errand.owner) == ("page", holder.owner) else ""
+
+
+def _told(rank: Rank) -> str:
+    return f"{rank.score!r}:{rank.age}:{rank.id}"
+
+
+def _rank(told: str) -> Rank | None:
+    """Of what we signed."""
+    if not told:
+        return None
+    score, age, item = told.split(":", 2)
+    return Rank(float(score), int(age), ItemId(item))

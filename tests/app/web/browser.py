@@ -97,6 +97,12 @@ class Browser:
         assert self.page is not None
         return [urljoin(self.url, unescape(href)) for href in LINK.findall(self.page.text)]
 
+    def link(self, label: str) -> str:
+        """The one that is called so; "" where there is none."""
+        assert self.page is not None
+        found = re.search(rf'<a [^>]*href="([^"]*)"[^>]*>{re.escape(label)}</a>', self.page.text)
+        return urljoin(self.url, unescape(found[1])) if found else ""
+
     @property
     def text(self) -> str:
         assert self.page is not None

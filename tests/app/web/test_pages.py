@@ -1,5 +1,6 @@
 """What a person sees and does behind the links of a digest."""
 
+import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -195,14 +196,56 @@ def test_unsubscribing_is_one_post_of_a_mail_program(here: Browser) -> None:
     assert here.desk.holder().off is not None
 
 
-def test_five_thousand_held_messages_are_counted_and_the_least_spammy_shown(here: Browser) -> None:
-    for score in range(5000):
+def many(here: Browser, count: int) -> None:
+    """As many messages, each more likely to be spam than the one before."""
+    for score in range(count):
         here.desk.hold(score=float(score), subject=f"numero {score}.")
+
+
+def shown(here: Browser) -> list[int]:
+    return [int(number) for number in re.findall(r"numero (\d+)\.", here.text)]
+
+
+def test_five_thousand_held_messages_are_all_reached_two_hundred_at_a_time(here: Browser) -> None:
+    many(here, 5000)
     text = here.open(here.page_of())
     assert "Trattenuti adesso (5000)" in text
-    assert "numero 199." in text
-    assert "numero 200." not in text
     assert "e altri 4800" in text
+    seen = shown(here)
+    while further := here.link("Mostra altri"):
+        assert "Trattenuti adesso (5000)" in here.open(further)
+        seen += shown(here)
+    assert seen == list(range(5000))
+    here.open(here.link("Torna ai primi"))
+    assert shown(here) == list(range(200))
+    assert here.link("Torna ai primi") == ""
+
+
+def test_what_is_released_between_two_pages_hides_nothing_and_the_way_back_leads_to_the_same_page(
+    here: Browser,
+) -> None:
+    many(here, 450)
+    here.open(here.page_of())
+    second = here.link("Mostra altri")
+    here.open(here.links()[0])
+    here.press("release")
+    here.open(second)
+    assert shown(here) == list(range(200, 400))
+    here.open(here.links()[0])
+    assert "Rilasciato" in here.press("release")
+    here.open(here.link("Torna alla Sua pagina"))
+    assert shown(here) == list(range(201, 401))
+    here.press("off")
+    assert shown(here) == list(range(201, 401))
+
+
+def test_a_further_page_is_of_its_owner_alone(here: Browser) -> None:
+    many(here, 201)
+    here.open(here.page_of())
+    further = here.link("Mostra altri")
+    assert here.ask("GET", f"{further[:-2]}AA").status_code == 404
+    here.desk.hold(MARCO, score=1000.0, subject="di Marco")
+    assert "di Marco" not in here.open(further)
 
 
 # ---- requests
