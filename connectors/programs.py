@@ -6,8 +6,8 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from collima.core.errors import SourceError
@@ -16,20 +16,48 @@ from collima.core.stopping import undisturbed
 from collima.core.text import line
 
 MOST = 16 * 1024 * 1024
-"""Bytes that one program may print, unless its caller expects more."""
+"""Bytes that one program may print, or in one line where lines are taken as they come."""
+SAID = 65536
+"""Bytes of the end of its standard error that are kept: the last line is told."""
 
 
-def output(command: Sequence[str], limit: Duration, *, most: int = MOST, **environment: str) -> str:
+def output(command: Sequence[str], limit: Duration, **environment: str) -> str:
     """The standard output of a program that ends with 0 within `limit`. Raises SourceError.
 
     It gets nothing to read, no locale but C.UTF-8, and a session of its own: when it hangs, or when we are stopped, it
     is killed with all that it has started.
     """
-    name = line(Path(command[0]).name, 60)
+    printed = bytearray()
+    with closing(_parts(command, limit, environment)) as parts:
+        for part in parts:
+            printed += part
+            if len(printed) > MOST:
+                raise SourceError(f"{_name(command)} printed more than {MOST // 1024 // 1024} MB")
+    return printed.decode("utf-8", "replace")
+
+
+def lines(command: Sequence[str], limit: Duration, **environment: str) -> Generator[bytes, None, None]:
+    """The same line by line, as they come: for what is too much to keep. What came is complete only at the end.
+
+    The caller closes it, if not at its end. Raises SourceError, for a line beyond all measure, too.
+    """
+    left = b""
+    with closing(_parts(command, limit, environment)) as parts:
+        for part in parts:
+            *whole, left = (left + part).split(b"\n")
+            if len(left) > MOST:
+                raise SourceError(f"{_name(command)} printed a line of more than {MOST // 1024 // 1024} MB")
+            yield from whole
+    if left:
+        yield left
+
+
+def _parts(command: Sequence[str], limit: Duration, environment: Mapping[str, str]) -> Generator[bytes, None, None]:
+    name, said = _name(command), bytearray()
     deadline = time.monotonic() + limit.seconds
     try:
         with _running(command, environment, name) as process:
-            printed, said = _drained(process, deadline, name, most)
+            yield from _drained(process, deadline, said)
             code = process.wait(max(0.0, deadline - time.monotonic()))
     except (TimeoutError, subprocess.TimeoutExpired) as err:
         raise SourceError(f"{name} did not end within {limit}", transient=True) from err
@@ -37,7 +65,10 @@ def output(command: Sequence[str], limit: Duration, *, most: int = MOST, **envir
         how = f"ended with {code}" if code > 0 else f"was ended by signal {-code}"
         last = line(said.decode("utf-8", "replace").strip().rpartition("\n")[2], 200)
         raise SourceError(f"{name} {how}{f': {last}' if last else ''}", transient=True)
-    return printed.decode("utf-8", "replace")
+
+
+def _name(command: Sequence[str]) -> str:
+    return line(Path(command[0]).name, 60)
 
 
 @contextmanager
@@ -73,23 +104,25 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
         process.wait(5)
 
 
-def _drained(process: "subprocess.Popen[bytes]", deadline: float, name: str, most: int) -> tuple[bytes, bytes]:
-    """(standard output, standard error), both to their end. Raises TimeoutError, and SourceError for too much."""
+def _drained(process: "subprocess.Popen[bytes]", deadline: float, said: bytearray) -> Iterator[bytes]:
+    """Its standard output as it comes, to its end; the last of its standard error is put into `said`.
+
+    Raises TimeoutError.
+    """
     assert process.stdout
     assert process.stderr
-    printed = {process.stdout.fileno(): bytearray(), process.stderr.fileno(): bytearray()}
     with selectors.DefaultSelector() as open_:
-        for stream in printed:
+        for stream in (process.stdout, process.stderr):
             open_.register(stream, selectors.EVENT_READ)
         while open_.get_map():
             if (left := deadline - time.monotonic()) <= 0:
                 raise TimeoutError
             for key, _ in open_.select(left):
-                if part := os.read(key.fd, 65536):
-                    printed[key.fd] += part
+                part = os.read(key.fd, 65536)
+                if not part:
+                    open_.unregister(key.fileobj)
+                elif key.fileobj is process.stderr:
+                    said += part
+                    del said[:-SAID]
                 else:
-                    open_.unregister(key.fd)
-                if len(printed[key.fd]) > most:
-                    raise SourceError(f"{name} printed more than {most // 1024 // 1024} MB")
-    out, err = printed.values()
-    return bytes(out), bytes(err)
+                    yield part

@@ -42,7 +42,9 @@ def encoded(name: str) -> str:
 
 
 def decoded(name: str) -> str:
-    """What is no modified UTF-7 stays as it is: some stores write UTF-8."""
+    """What is no modified UTF-7 stays as it is: some stores write UTF-8, and some a slash within a name as `&AC8-`,
+    which RFC 3501 has not. Dovecot shows such a name as it is written, too, and takes it for a new folder's.
+    """
     return _SHIFTED.sub(_unshift, name)
 
 
@@ -56,6 +58,7 @@ def _unshift(match: re.Match[str]) -> str:
     if not digits:
         return "&"
     try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4), b"+,", validate=True).decode("utf-16-be")
+        text = base64.b64decode(digits + "=" * (-len(digits) % 4), b"+,", validate=True).decode("utf-16-be")
     except (binascii.Error, UnicodeDecodeError):
         return match[0]
+    return text if text.isprintable() and not any(" " <= char <= "~" for char in text) else match[0]

@@ -8,11 +8,6 @@ from typing import Protocol
 from collima.core.folders import Parts
 
 
-def spoken(guid: str) -> str:
-    """A guid as it is typed, printed and stored: bytes that are no UTF-8 become U+FFFD."""
-    return guid.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 @dataclass(frozen=True, slots=True)
 class Returning:
     """One message that is to be in a mailbox again."""
@@ -27,13 +22,14 @@ class Returning:
 class Found:
     """One message of a mailbox, read again as its owner's mail program reads it. Its texts come from a stranger."""
 
-    guid: str
+    guid: str  # as `spelled`
     folder: Parts
     received: datetime  # aware
     author: str  # the From header, decoded
     subject: str  # decoded
     size: int  # bytes
     flags: str  # letters of a Maildir, of those that everybody knows
+    place: str  # where in its folder: another one each time that it comes into it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,7 @@ class Mailstore(Protocol):
     """A live session on a mail store. Reading is complete or SourceError; changing raises Refused."""
 
     def there(self, mailbox: str) -> Mapping[str, str]:
-        """By what each message in it is known, as `spoken` -> its folder, as the store writes it. One may be known by
+        """By what each message in it is known, as `spelled` -> its folder, as the store writes it. One may be known by
         two names: that which it has now, and that which it came with. Raises SourceError for an unknown mailbox."""
 
     def put(self, mailbox: str, messages: Sequence[Returning], into: Parts) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ Names come from directories that many people may write: a newline would forge a 
 sequence would drive a terminal, a right-to-left override would show a name as another one.
 """
 
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -26,6 +27,17 @@ def line(text: str, longest: int = 500) -> str:
         )
     text = text.strip()
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def spelled(name: str) -> str:
+    r"""A file's name as text that any database, report and terminal takes: bytes that are no UTF-8, controls and
+    backslashes are written as `\x0a`, so that no two names become one."""
+    if name.isprintable() and "\\" not in name:
+        return name
+    return "".join(
+        char if char.isprintable() and char != "\\" else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
+        for char in name
+    )
 
 
 def discreet(text: str) -> str:

@@ -1,18 +1,18 @@
 """doveadm, run here or over ssh: its tables as rows, its refusals without anybody's name."""
 
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from collima.core.errors import SourceError
 from collima.core.quantities import Duration
-from connectors.programs import output
+from connectors.programs import lines, output
 from connectors.ssh import UNATTENDED
 
 SSH = ("-T", *UNATTENDED)
-MOST = 256 * 1024 * 1024
-"""Bytes that doveadm may print: a line for each message of a mailbox, or of a whole archive, is much."""
 
 _WHOSE = re.compile(r"doveadm\([^)]*\)(?:<[^>]*>)*")  # doveadm(anna.rossi)<25697><+yStMCmn>: Error: …
 _PATTERN = re.compile(r"[*?\x00-\x1f]")
@@ -32,22 +32,29 @@ class Doveadm:
 
     def run(self, *words: str) -> str:
         """What it prints. Raises SourceError: whether it has done what it was told is then for the mailbox to say."""
+        with self._errors():
+            return output(self.command(*words), self.timeout)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Without anybody's name."""
         try:
-            return output(self.command(*words), self.timeout, most=MOST)
+            yield
         except SourceError as err:
             raise SourceError(_WHOSE.sub("doveadm", str(err)), transient=err.transient) from err
 
     def rows(self, *words: str) -> Iterator[list[str]]:
-        """The rows of a table. Raises SourceError for one that is not as wide as its heading."""
-        heading, *lines = self.run("-f", "tab", *words).split("\n")
-        wide = heading.count("\t") + 1
-        for line in lines:
-            if not line:
-                continue
-            row = [_plain(cell) for cell in line.split("\t")]
-            if len(row) != wide:
-                raise SourceError(f"doveadm {words[0]} printed a row with {len(row)} columns of {wide}")
-            yield row
+        """The rows of a table, as they come. Bytes that are no UTF-8 are kept by surrogateescape.
+
+        Raises SourceError, for a row that is not as wide as the heading, too: only at the end are they complete.
+        """
+        with self._errors(), closing(lines(self.command("-f", "tab", *words), self.timeout)) as printed:
+            wide = next(printed, b"").count(b"\t") + 1
+            for line in filter(None, printed):
+                row = [_plain(cell) for cell in os.fsdecode(line).split("\t")]
+                if len(row) != wide:
+                    raise SourceError(f"doveadm {words[0]} printed a row with {len(row)} columns of {wide}")
+                yield row
 
 
 def one(mailbox: str) -> str:

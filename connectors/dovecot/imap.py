@@ -1,6 +1,7 @@
 """A mailbox read by IMAP, as its owner's mail program reads it: `doveadm exec imap` speaks it."""
 
 import imaplib
+import os
 import re
 import subprocess
 import threading
@@ -13,13 +14,15 @@ from collima.core import folders, headers
 from collima.core.errors import SourceError
 from collima.core.folders import Parts
 from collima.core.mailstore import Found
-from collima.core.text import line
+from collima.core.text import line, spelled
 
 WHAT = "(UID X-GUID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (FROM SUBJECT)])"
 BATCH = 500  # messages at once
 _LETTERS = {"\\Answered": "R", "\\Flagged": "F", "\\Seen": "S", "\\Draft": "D", "\\Deleted": "T"}
 _LIST = re.compile(rb'\(([^)]*)\) ("(?:[^"\\]|\\.)*"|NIL) (.+)', re.DOTALL)
+_UID = re.compile(rb"UID (\d+)")
 _GUID = re.compile(rb'X-GUID ("(?:[^"\\]|\\.)*"|[^ ")]+)')
+_LITERAL = re.compile(rb"X-GUID (\{\d+\})$")
 _FLAGS = re.compile(rb"FLAGS \(([^)]*)\)")
 _DATE = re.compile(rb'INTERNALDATE "([^"]+)"')
 _SIZE = re.compile(rb"RFC822\.SIZE (\d+)")
@@ -98,10 +101,23 @@ def below(client: imaplib.IMAP4, folder: Parts) -> list[tuple[Parts, str]]:
 def messages(client: imaplib.IMAP4, parts: Parts, name: str) -> Iterator[Found]:
     quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     count = int(answered(client.select(quoted, readonly=True))[0])
+    validity = int(client.response("UIDVALIDITY")[1][0] or 0)
     for first in range(1, count + 1, BATCH):
-        for row in answered(client.fetch(f"{first}:{min(count, first + BATCH - 1)}", WHAT)):
-            if isinstance(row, tuple):
-                yield _found(row[0], row[1], parts)
+        for head, header in _whole(answered(client.fetch(f"{first}:{min(count, first + BATCH - 1)}", WHAT))):
+            yield _found(head, header, parts, validity)
+
+
+def _whole(rows: Sequence[Any]) -> Iterator[tuple[bytes, bytes]]:
+    """(what is told, the header) of each message. imaplib has a row for each literal: a guid with odd bytes is one."""
+    told = b""
+    for row in rows:
+        if not isinstance(row, tuple):
+            told = b""
+        elif guid := _LITERAL.search(row[0]):
+            told = row[0][: guid.start(1)] + b'"' + re.sub(rb'(["\\])', rb"\\\1", row[1]) + b'"'
+        else:
+            yield told + row[0], row[1]
+            told = b""
 
 
 def answered(answer: tuple[str, list[Any]]) -> list[Any]:
@@ -112,18 +128,19 @@ def answered(answer: tuple[str, list[Any]]) -> list[Any]:
     return [row for row in rows if row is not None]
 
 
-def _found(head: bytes, header: bytes, parts: Parts) -> Found:
-    guid, flags, date, size = _GUID.search(head), _FLAGS.search(head), _DATE.search(head), _SIZE.search(head)
-    if not (guid and flags and date and size):
+def _found(head: bytes, header: bytes, parts: Parts, validity: int) -> Found:
+    uid, guid, flags, date, size = (form.search(head) for form in (_UID, _GUID, _FLAGS, _DATE, _SIZE))
+    if not (uid and guid and flags and date and size):
         raise SourceError("doveadm exec imap: a message without what was asked for")
     author, subject = headers.found(header, b"from", b"subject")
     return Found(
-        guid=_unquoted(guid[1]).decode("utf-8", "replace"),
+        guid=spelled(os.fsdecode(_unquoted(guid[1]))),
         folder=parts,
         received=datetime.strptime(date[1].decode("ascii").strip(), "%d-%b-%Y %H:%M:%S %z"),
         author=headers.decoded(author),
         subject=headers.decoded(subject),
         size=int(size[1]),
+        place=f"{validity}.{int(uid[1])}",
         flags="".join(sorted(_LETTERS[word] for word in flags[1].decode("ascii").split() if word in _LETTERS)),
     )
 

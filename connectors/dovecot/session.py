@@ -10,7 +10,8 @@ from pathlib import Path
 
 from collima.core.errors import Refused, SourceError
 from collima.core.folders import Parts
-from collima.core.mailstore import Aged, Found, Returning, spoken
+from collima.core.mailstore import Aged, Found, Returning
+from collima.core.text import spelled
 from connectors.dovecot import imap, staging
 from connectors.dovecot.doveadm import Doveadm, one
 
@@ -30,7 +31,7 @@ class Session:
         """By the guid, and by the name of its file: a message that was copied or put back has the guid of the first."""
         known: dict[str, str] = {}
         for guid, name, folder in self.doveadm.rows("fetch", "-u", one(mailbox), "guid storageid mailbox", "all"):
-            known[guid] = known[name] = folder
+            known[spelled(guid)] = known[spelled(name)] = folder
         return known
 
     def put(self, mailbox: str, messages: Sequence[Returning], into: Parts) -> Mapping[str, str]:
@@ -47,7 +48,7 @@ class Session:
             known = self.there(mailbox)
         except SourceError as err:
             raise Refused(f"whether it is there again cannot be told: {err}", transient=err.transient) from err
-        back = {message.guid: known.get(spoken(message.guid)) for message in messages}
+        back = {message.guid: known.get(spelled(message.guid)) for message in messages}
         self._subscribe(mailbox, {folder for folder in back.values() if folder})
         return {guid: "" if folder else f"is not there after doveadm import{said}" for guid, folder in back.items()}
 
@@ -75,16 +76,15 @@ class Session:
     # ---- by age
 
     def aged(self, before: datetime, since: datetime) -> Sequence[Aged]:
-        everything = self.doveadm.rows("mailbox", "status", "-A", "messages", "*")
         counts: Counter[str] = Counter()
-        for mailbox, _, number in everything:
+        for mailbox, _, number in self.doveadm.rows("mailbox", "status", "-A", "messages", "*"):
             counts[mailbox] += int(number)
         old = self._users(*_old(before))
         recent = self._users("savedsince", _second(since))
         return [Aged(mailbox, counts[mailbox], old[mailbox], recent[mailbox]) for mailbox in sorted(counts)]
 
     def _users(self, *query: str) -> Counter[str]:
-        """How many messages each user has that a query finds."""
+        """How many messages each user has that a query finds: a line for each comes, and none is kept."""
         return Counter(row[0] for row in self.doveadm.rows("fetch", "-A", "user", *EVERYWHERE, *query))
 
     def expunge(self, mailbox: str, before: datetime) -> None:

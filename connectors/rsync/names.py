@@ -3,6 +3,8 @@
 import os
 import re
 
+from collima.core.text import spelled
+
 STORE = "store"
 """What reports call the whole: no mailbox's name."""
 _ODD = re.compile(r"\\x([0-9a-f]{2})", re.ASCII)
@@ -12,12 +14,7 @@ def shown(name: str) -> str:
     r"""Bytes that are no UTF-8, controls and backslashes are written as `\x0a`: no two names become one."""
     if name == STORE:
         return f"\\x{ord(name[0]):02x}{name[1:]}"
-    if name.isprintable() and "\\" not in name:
-        return name
-    return "".join(
-        char if char.isprintable() and char != "\\" else "".join(f"\\x{byte:02x}" for byte in os.fsencode(char))
-        for char in name
-    )
+    return spelled(name)
 
 
 def meant(shown: str) -> str:

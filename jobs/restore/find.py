@@ -12,8 +12,7 @@ from collima.core import folders, headers
 from collima.core.copies import Copies, Files, Generation, Message
 from collima.core.errors import ConfigError, SourceError
 from collima.core.folders import Parts
-from collima.core.mailstore import spoken
-from collima.core.text import line
+from collima.core.text import line, spelled
 
 ALL = "all"
 FIRST, MOST = 4096, 256 * 1024  # bytes that are read of a message, at first and at most
@@ -124,7 +123,7 @@ def having(copies: Copies, some: Sequence[Generation], mailbox: str) -> Sequence
 
 def folder(message: Message) -> Parts:
     """Where it was, fit to be shown and made again."""
-    return tuple(filter(None, (line(part.replace(".", "-")) for part in folders.from_disk(message.folder))))
+    return tuple(filter(None, (line(part) for part in folders.from_disk(message.folder))))
 
 
 def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: Criteria, zone: tzinfo) -> Iterator[Hit]:
@@ -150,7 +149,7 @@ def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: C
                 if _has(raw, b"subject", subject) and _has(raw, b"from", author):
                     fields = headers.found(raw, b"from", b"subject")
                     yield Hit(
-                        id=spoken(message.guid),
+                        id=spelled(message.guid),
                         generation=generation.name,
                         folder=folders.shown(folder(message)),
                         received=datetime.fromtimestamp(int(seen_of.received), zone),

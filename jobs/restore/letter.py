@@ -43,10 +43,14 @@ def write(
     zone: tzinfo,
     folder: Path | None,
 ) -> EmailMessage:
-    """Who asked for it, and why, is not in it. Raises ConfigError for a template that cannot be used."""
+    """Who asked for it, and why, is not in it. Its Message-ID is that of these messages where they are now.
+
+    Raises ConfigError for a template that cannot be used.
+    """
     ordered = sorted(back, key=lambda one: one.received, reverse=True)
     rows = [Row(one.received.astimezone(zone), line(one.author, 60), line(one.subject, 80)) for one in ordered[:MOST]]
-    identity = "\0".join((job, request.mailbox, now.isoformat(), *sorted(one.guid for one in back)))
+    there = sorted(f"{shown(one.folder)} {one.place} {one.guid}" for one in back)
+    identity = "\0".join((job, request.mailbox, *there))
     values = {
         "address": to,
         "folder": shown(request.into),

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from collima.core.copies import Copies, Generation, Message
 from collima.core.errors import ConfigError
 from collima.core.folders import Parts, shown
-from collima.core.mailstore import Found, spoken
+from collima.core.mailstore import Found
+from collima.core.text import spelled
 from jobs.restore.find import folder
 
 
@@ -19,7 +20,7 @@ class Picked:
 
     @property
     def id(self) -> str:
-        return spoken(self.message.guid)
+        return spelled(self.message.guid)
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ def pick_messages(copies: Copies, some: Sequence[Generation], mailbox: str, ids:
     picked: dict[str, Picked] = {}
     for generation in some:
         for message in copies.messages(generation.name, mailbox):
-            if (id_ := spoken(message.guid)) in left and id_ not in picked:
+            if (id_ := spelled(message.guid)) in left and id_ not in picked:
                 picked[id_] = Picked(generation.name, message)
         if len(picked) == len(left):
             break
@@ -64,7 +65,7 @@ def pick_folder(copies: Copies, generation: Generation, mailbox: str, wanted: Pa
     for message in copies.messages(generation.name, mailbox):
         at = folder(message)
         if at == wanted or (wanted and at[: len(wanted)] == wanted):
-            picked.setdefault(spoken(message.guid), Picked(generation.name, message))
+            picked.setdefault(spelled(message.guid), Picked(generation.name, message))
     if not picked:
         raise ConfigError(f"this mailbox has nothing in a folder {shown(wanted)} in {generation.name}")
     return tuple(picked.values())

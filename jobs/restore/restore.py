@@ -92,6 +92,7 @@ class Restoring:
             subjects=(Subject(mailbox, size=len(there), wanted=len(there) + len(changes), watch=self.context.watch),),
             changes=tuple(changes),
             findings=tuple(findings),
+            mends=frozenset({mailbox}) if there and self.options.via else frozenset(),
         )
 
     # ---- doing
@@ -131,13 +132,11 @@ class Restoring:
         """Reads by IMAP what was put back, and writes to the owner."""
         request = self.request
         assert request
-        assert seen.live
         ids = {key.what for key in done}
         wanted = {one.id: one for one in request.picked if one.id in ids}
         if not wanted:
             return
-        with blaming(self.target):
-            read = {one.guid: one for one in seen.live.read(request.mailbox, request.into)}
+        read = self._read(seen)
         back = [read[id_] for id_ in wanted if id_ in read]
         request.listed.back.extend(back)
         if missing := len(wanted) - len(back):
@@ -146,11 +145,25 @@ class Restoring:
         if other := sum(_differs(one, wanted[one.guid], seen) for one in back):
             told = f"{other} of {len(wanted)} came back with other flags, or another date, than in the copy"
             yield Finding("warning", request.mailbox, "not-as-in-copy", told)
-        yield from self._write(back)
+        yield from self._write(read)
 
-    def _write(self, back: Sequence[Found]) -> Iterable[Finding]:
+    def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
+        """Writes to the owner about what an earlier run has put there, if that was killed before it could."""
+        yield from self._write(self._read(seen))
+
+    def _read(self, seen: Seen) -> Mapping[str, Found]:
+        """By id, what is in the folder that messages come back into."""
+        assert self.request
+        assert seen.live
+        with blaming(self.target):
+            return {one.guid: one for one in seen.live.read(self.request.mailbox, self.request.into)}
+
+    def _write(self, read: Mapping[str, Found]) -> Iterable[Finding]:
+        """About all of the request that is there, by whichever run: the same letter is not sent twice."""
         options, context, request = self.options, self.context, self.request
-        if not (options.via and back and request and context.stationery and context.post):
+        assert request
+        back = [read[one.id] for one in request.picked if one.id in read]
+        if not (options.via and back and context.stationery and context.post):
             return
         try:
             to = letter.address(request.mailbox, options.domain)

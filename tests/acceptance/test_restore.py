@@ -310,9 +310,37 @@ def test_a_name_that_is_no_utf8_comes_back_and_is_known_again(place: Place) -> N
     raw = place.has("1700000001.MxP1.mail1")
     raw.rename(raw.with_name(os.fsdecode(b"1700000001.M\xe8P1.mail1:2,S")))
     (hit,) = place.find()
+    assert hit["id"] == r"1700000001.M\xe8P1.mail1"
     done = place.put(hit["id"])
     assert done.code == 0, done
+    assert [f["code"] for f in done.json["findings"]] == []
+    assert [one["guid"] for one in done.json["restored"]] == [hit["id"]]
     assert place.put(hit["id"]).json["state"] == "in-sync"
+
+
+def test_names_that_differ_in_a_byte_that_is_no_utf8_are_two_messages(place: Place) -> None:
+    raw = place.has("1700000001.MxP1.mail1")
+    for name in (b"1700000001.M\xe8P1.mail1:2,S", b"1700000001.M\xe9P1.mail1:2,S", b"1700000001.M\\xe8P1.mail1:2,S"):
+        raw.with_name(os.fsdecode(name)).write_bytes(raw.read_bytes())
+    raw.unlink()
+    ids = sorted(hit["id"] for hit in place.find())
+    assert ids == [r"1700000001.M\x5cxe8P1.mail1", r"1700000001.M\xe8P1.mail1", r"1700000001.M\xe9P1.mail1"]
+    first = place.put(ids[1])
+    assert [one["guid"] for one in first.json["restored"]] == [ids[1]], first
+    rest = place.put("--folder", "INBOX")
+    assert sorted(one["guid"] for one in rest.json["restored"]) == [ids[0], ids[2]], rest
+
+
+def test_a_folder_with_a_slash_in_its_name_is_listed_and_its_messages_come_back(place: Place) -> None:
+    """As Courier wrote it: Dovecot makes no folder of this name, and shows one that it finds as it is written."""
+    place.has("1700000001.M1P1.mail1", folder=".Verbali 2012&AC8-2013")
+    (hit,) = place.find("--folder", "Verbali 2012&AC8-2013")
+    assert hit["folder"] == "Verbali 2012&AC8-2013"
+    assert place.find("--folder", "Verbali 2012/2013") == []
+    done = place.put("--folder", hit["folder"], "--into", "Ripristino")
+    assert done.code == 0, done
+    assert place.live() == {"1700000001.M1P1.mail1": "Ripristino/Verbali 2012&AC8-2013"}
+    assert [one["folder"] for one in done.json["restored"]] == ["Ripristino/Verbali 2012&AC8-2013"]
 
 
 def test_a_run_that_was_killed_before_it_could_tell_is_done_again_without_a_duplicate(place: Place) -> None:
@@ -331,7 +359,23 @@ def test_a_run_that_was_killed_before_it_could_tell_is_done_again_without_a_dupl
     assert killed.code == -9
     assert len(place.live()) == 2
     place.site.write(SCHEDULE.format(mail=place.server.mail, copy=place.copy, doveadm=place.server.doveadm))
-    again = place.put("--folder", "INBOX")
-    assert (again.code, again.json["state"]) == (0, "in-sync")
-    assert len(place.live()) == 2
-    assert [run["state"] for run in place.history()] == ["in-sync", "failed"]
+    assert place.letters() == []
+    for _ in range(2):
+        again = place.put("--folder", "INBOX")
+        assert (again.code, again.json["state"]) == (0, "in-sync")
+        assert len(place.live()) == 2
+        (letter,) = place.letters()  # what the killed run could not write
+        assert "riunione" in letter
+    assert [run["state"] for run in place.history()] == ["in-sync", "in-sync", "failed"]
+
+
+def test_what_was_deleted_and_put_back_again_is_told_again(place: Place) -> None:
+    place.has("1700000001.M1P1.mail1")
+    place.put("1700000001.M1P1.mail1")
+    place.server.run("expunge", "-u", place.user, "mailbox", "Recuperati/*", "all")
+    again = place.put("1700000001.M1P1.mail1").json
+    assert again["state"] == "changed"
+    assert len(place.letters()) == 2
+    place.server.run("mailbox", "delete", "-u", place.user, again["into"])
+    assert place.put("1700000001.M1P1.mail1").json["state"] == "changed"
+    assert len(place.letters()) == 3

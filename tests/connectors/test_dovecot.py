@@ -246,3 +246,18 @@ def test_a_row_that_is_not_as_wide_as_its_heading_is_an_error(tmp_path: Path) ->
     liar.chmod(0o755)
     with pytest.raises(SourceError, match="1 columns of 2"):
         list(Doveadm((str(liar),), "", ("ssh",), Duration(5, "second")).rows("fetch"))
+
+
+def test_a_table_is_read_as_it_comes_and_is_whole_only_at_its_end(tmp_path: Path) -> None:
+    """An archive has a row for each of its messages: too many to keep."""
+    slow, go = tmp_path / "doveadm", tmp_path / "go"
+    slow.write_text(
+        f"#!/bin/sh\nprintf 'user\\nanna\\nbru'\nuntil [ -e {go} ]; do sleep 0.01; done\nprintf 'no\\n'\nexit 75\n"
+    )
+    slow.chmod(0o755)
+    rows = Doveadm((str(slow),), "", ("ssh",), Duration(20, "second")).rows("fetch")
+    assert next(rows) == ["anna"]
+    go.touch()
+    assert next(rows) == ["bruno"]
+    with pytest.raises(SourceError, match="ended with 75"):
+        next(rows)

@@ -106,7 +106,7 @@ def test_names_that_are_no_utf8_are_found_and_picked_by_what_is_shown(copies: Co
     copies.has(os.fsdecode(b"1.M\xe8P1.h:2,S"))
     copies.has("2.line\nend.h:2,S")
     ids = [hit.id for hit in copies.found()]
-    assert ids == ["1.M�P1.h", "2.line\nend.h"]
+    assert ids == [r"1.M\xe8P1.h", r"2.line\x0aend.h"]
     picked = pick_messages(copies, [NEW], "anna.rossi", ids)
     assert [os.fsencode(one.message.guid) for one in picked] == [b"1.M\xe8P1.h", b"2.line\nend.h"]
 
@@ -163,6 +163,8 @@ def test_without_a_copy_nothing_is_guessed(copies: Copies) -> None:
         (".&ZeVnLIqe-.&U,BTFw-", ("日本語", "台北")),
         (".Universit\u00e0", ("Università",)),  # a store that writes UTF-8
         (".&x-.&!-", ("&x-", "&!-")),  # no modified UTF-7
+        (".2012&AC8-2013.&AOAALg-", ("2012&AC8-2013", "&AOAALg-")),  # nor these, which would be other folders
+        (".&AAo-.&IC4-", ("&AAo-", "&IC4-")),  # nor what would be drawn as another name
     ],
 )
 def test_folders_are_read_as_rfc_3501_has_them(disk: str, parts: tuple[str, ...]) -> None:
