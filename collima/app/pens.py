@@ -7,7 +7,7 @@ relay's answers. What is asked, and written, goes through a socket.
 import logging
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -19,7 +19,6 @@ from collima.app.config import Config
 from collima.core.errors import CollimaError, ConfigError, StateError
 from collima.core.quarantine import Compose, Composing
 from collima.state import SqlJournal
-from collima.state.outbox import wire
 
 log = logging.getLogger("collima.mail")
 
@@ -50,8 +49,8 @@ class Pens:
                 return
             log.warning("what writes mail did not close: %s", failed)
 
-    def write(self, job: str, message_id: str) -> bytes | None:
-        """The mail as it goes over the wire; None: nothing is left to tell.
+    def write(self, job: str, message_ids: Sequence[str]) -> Iterator[bytes | None]:
+        """Each mail as it goes over the wire; None: nothing is left to tell. What they tell is read at once.
 
         Raises Orphaned, StateError, and what the job raises: SourceError, ConfigError.
         """
@@ -64,15 +63,15 @@ class Pens:
         if isinstance(compose, CollimaError):
             raise compose
         try:
-            message = compose(message_id)
+            for message_id, mail in zip(message_ids, compose(message_ids), strict=True):
+                if mail is not None and f"\r\nMessage-ID: {message_id}\r\n".encode() not in _head(mail):
+                    raise ValueError("another Message-ID than the one on record")
+                yield mail
         except StateError:
             raise
         except CollimaError as err:
             self._by_job[job] = err
             raise
-        if message is not None and message["Message-ID"] != message_id:
-            raise ValueError("another Message-ID than the one on record")
-        return None if message is None else wire(message)
 
     def _open(self, job: str) -> Compose:
         jobs: Mapping[str, object] = self.config.jobs
@@ -84,17 +83,22 @@ class Pens:
         return self._opened.enter_context(bound.composing())
 
 
+def _head(mail: bytes) -> bytes:
+    return b"\r\n" + mail[: mail.find(b"\r\n\r\n") + 2]
+
+
 Answer = bytes | None | Exception
 
 
-def answered(pens: Pens, asked: tuple[str, str]) -> Answer:
+def answers(pens: Pens, job: str, message_ids: Sequence[str]) -> Iterator[Answer]:
+    """One for each, in their order. The first that is an error is the last: those after it were not written."""
     try:
-        return pens.write(*asked)
+        yield from pens.write(job, message_ids)
     except CollimaError as err:
-        return err
+        yield err
     except Exception as err:  # a fault of this program
-        log.exception("mail of %s", asked[0])
-        return RuntimeError(type(err).__name__)  # the log has the rest, which may be about somebody
+        log.exception("mail of %s", job)
+        yield RuntimeError(type(err).__name__)  # the log has the rest, which may be about somebody
 
 
 def main() -> None:
@@ -106,6 +110,7 @@ def main() -> None:
         with wiring.open_journal(config) as journal, Pens(config, journal) as pens:
             try:
                 while True:
-                    line.send(answered(pens, line.recv()))
+                    for answer in answers(pens, *line.recv()):
+                        line.send(answer)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 return

@@ -5,7 +5,6 @@ where there is one, is the same mail's HTML, in which every value is escaped. A 
 file by file.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +13,15 @@ from email import policy
 from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
 from email.policy import Policy
+from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
 
+from collima.app import wired
 from collima.core.errors import ConfigError
 from collima.core.options import Address
 from collima.core.text import line
@@ -72,21 +74,16 @@ class Templates:
         unsubscribe: str = "",
     ) -> EmailMessage:
         spoken = chosen(language, self.language, _languages(name, folder))
-        values = {"site": self.site, **values}
-        file, *html = _files(name, spoken, folder)
-        drawn = _drawn(file, folder, values)
-        if not (head := _SUBJECT.match(drawn)):
-            raise _broken(file, folder, ValueError("its first line is `Subject: …`, then an empty one, then the text"))
+        drawn = _letter(_files(name, spoken, folder), folder, {"site": self.site, **values})
         message = EmailMessage(policy=policy.SMTP)
-        message.set_content(drawn[head.end() :], cte="quoted-printable")
-        for other in html:
-            page = _drawn(other, folder, values)
-            message.add_alternative(page, subtype="html", cte="quoted-printable")
-            message.set_boundary(f"=_{hashlib.sha256((drawn + page).encode()).hexdigest()[:32]}")
+        message.set_content(drawn.text, cte="quoted-printable")
+        if drawn.page is not None:
+            message.add_alternative(drawn.page, subtype="html", cte="quoted-printable")
+            message.set_boundary(wired.boundary(drawn.text, drawn.page))
         # After the content: making alternatives moves the Content-* headers of the whole into its first part.
         message["From"] = Mailbox(addr_spec=sender or self.sender)
         message["To"] = [Mailbox(addr_spec=to)]
-        message["Subject"] = line(head[1], 160)
+        message["Subject"] = drawn.subject
         message["Date"] = now
         message["Message-ID"] = f"<{message_id}@{self.site}>"
         message["Auto-Submitted"] = "auto-generated"
@@ -96,6 +93,55 @@ class Templates:
             message["List-Unsubscribe"] = OneLine(f"<{unsubscribe}>")
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         return message
+
+    def pad(self, name: str, folder: Path | None, sender: str = "") -> "Sheets":
+        languages = _languages(name, folder)
+        files = {language: _files(name, language, folder) for language in languages}
+        return Sheets(sender or self.sender, self.site, self.language, folder, files)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """`core.ledger.Pad`."""
+
+    sender: str
+    site: str
+    language: str
+    folder: Path | None
+    files: Mapping[str, Sequence[str]]  # of each language
+
+    def write(
+        self,
+        values: Mapping[str, object],
+        *,
+        to: Address,
+        language: str,
+        message_id: str,
+        now: datetime,
+        unsubscribe: str = "",
+    ) -> bytes:
+        spoken = chosen(language, self.language, tuple(self.files))
+        drawn = _letter(self.files[spoken], self.folder, {"site": self.site, **values})
+        fields = [
+            wired.mailbox("From", self.sender),
+            wired.mailbox("To", to),
+            wired.field("Subject", drawn.subject),
+            f"Date: {format_datetime(now)}\r\n".encode("ascii"),
+            wired.message_id(f"{message_id}@{self.site}"),
+            wired.field("Auto-Submitted", "auto-generated"),
+            wired.field("X-Auto-Response-Suppress", "All"),
+            wired.field("Content-Language", spoken),
+        ]
+        if unsubscribe:
+            fields.append(f"List-Unsubscribe: <{unsubscribe}>\r\n".encode("ascii"))
+            fields.append(wired.field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+        return wired.letter(fields, drawn.text, drawn.page)
+
+
+class _Drawn(NamedTuple):
+    subject: str
+    text: str
+    page: str | None  # HTML
 
 
 def chosen(wanted: str, usual: str, known: Sequence[str]) -> str:
@@ -129,6 +175,16 @@ def _compiles(file: str, folder: Path | None) -> None:
         raise _broken(file, folder, err) from err
     for other in others:
         _compiles(other, folder)
+
+
+def _letter(files: Sequence[str], folder: Path | None, values: Mapping[str, object]) -> _Drawn:
+    """Raises ConfigError."""
+    file, *html = files
+    text = _drawn(file, folder, values)
+    if not (head := _SUBJECT.match(text)):
+        raise _broken(file, folder, ValueError("its first line is `Subject: …`, then an empty one, then the text"))
+    page = _drawn(html[0], folder, values) if html else None
+    return _Drawn(line(head[1], 160), text[head.end() :], page)
 
 
 def _drawn(file: str, folder: Path | None, values: Mapping[str, object]) -> str:

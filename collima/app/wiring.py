@@ -17,7 +17,7 @@ from collima.core.decide import Task
 from collima.core.engine import Desk
 from collima.core.errors import ConfigError, blaming
 from collima.core.guard import Whole
-from collima.core.ledger import Stationery
+from collima.core.ledger import Pad, Stationery
 from collima.core.ports import Context, Journal
 from collima.state import SqlJournal, open_state
 
@@ -96,6 +96,9 @@ class Letters:
 
     def write(self, name: str, values: Mapping[str, object], **more: Any) -> EmailMessage:
         return self._templates.write(name, values, **more)
+
+    def pad(self, name: str, folder: Path | None, sender: str = "") -> Pad:
+        return self._templates.pad(name, folder, sender)
 
 
 def frozen(job: Job, zone: ZoneInfo) -> bool:

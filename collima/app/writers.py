@@ -4,6 +4,8 @@ import logging
 import multiprocessing
 import subprocess
 import sys
+import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Self
 
 from collima.app.config import Config
-from collima.app.pens import Answer, Pens, answered
+from collima.app.pens import Answer, Pens, answers
 from collima.core.errors import SourceError
 from collima.state import SqlJournal
 from collima.state.outbox import Planned
@@ -20,7 +22,9 @@ from collima.state.outbox import Planned
 log = logging.getLogger("collima.mail")
 
 MUCH = 20  # mails to write: a process of its own is worth its start
-AHEAD = 8  # mails that are written before their turn
+MANY = 50  # mails of which what they tell is read at once
+FEW = 25  # that are ahead of their turn: then the next ones are asked for
+FRESH = 5.0  # seconds: what was asked for so long before its turn is written anew
 PATIENCE = 30.0  # seconds that it gets to end
 
 
@@ -64,10 +68,18 @@ class Writers:
             answer = self._beside.write(row, coming)
         else:
             self._pens = self._pens or self._stack.enter_context(Pens(self.config, self.journal))
-            answer = answered(self._pens, (row.job, row.message_id))
+            (answer,) = answers(self._pens, row.job, [row.message_id])
         if isinstance(answer, Exception):
             raise answer
         return None if answer is None else OnTheWire(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Mails of one job. Of those after an error none is written."""
+
+    at: float  # monotonic
+    ids: deque[int]  # of those whose answers are still to come
 
 
 @dataclass
@@ -76,8 +88,8 @@ class _Beside:
 
     process: subprocess.Popen[bytes]
     line: Connection
-    asked: list[int] = field(default_factory=list)  # ids, in the order in which answers come
-    answers: dict[int, Answer] = field(default_factory=dict)
+    asked: deque[_Asked] = field(default_factory=deque)  # in the order in which answers come
+    answers: dict[int, tuple[float, Answer]] = field(default_factory=dict)  # by id, since it was asked for
 
     @classmethod
     def begun(cls, config: Config) -> Self:
@@ -103,13 +115,44 @@ class _Beside:
             self.process.wait()
 
     def write(self, row: Planned, then: Sequence[Planned]) -> Answer:
+        """`then` is of any job."""
         try:
-            for one in (row, *then[:AHEAD]):
-                if one.id not in self.answers and one.id not in self.asked:
-                    self.asked.append(one.id)
-                    self.line.send((one.job, one.message_id))
-            while row.id not in self.answers:
-                self.answers[self.asked.pop(0)] = self.line.recv()
+            at, answer = self._answer(row, then)
+            if time.monotonic() - at > FRESH:
+                self._forget()
+                _, answer = self._answer(row, then)
+            if not isinstance(answer, Exception) and self._ahead() < FEW:
+                self._ask(row.job, then)
         except (EOFError, OSError):
             return SourceError("the process that writes mail has died", transient=True)
+        return answer
+
+    def _answer(self, row: Planned, then: Sequence[Planned]) -> tuple[float, Answer]:
+        while row.id not in self.answers:
+            if not self._awaits(row):
+                self._ask(row.job, (row, *then))
+            self._receive()
         return self.answers.pop(row.id)
+
+    def _ask(self, job: str, rows: Sequence[Planned]) -> None:
+        new = [one for one in rows if one.job == job and one.id not in self.answers and not self._awaits(one)][:MANY]
+        if new:
+            self.asked.append(_Asked(time.monotonic(), deque(one.id for one in new)))
+            self.line.send((job, [one.message_id for one in new]))
+
+    def _receive(self) -> None:
+        first, answer = self.asked[0], self.line.recv()
+        self.answers[first.ids.popleft()] = first.at, answer
+        if isinstance(answer, Exception) or not first.ids:
+            self.asked.popleft()
+
+    def _forget(self) -> None:
+        while self.asked:
+            self._receive()
+        self.answers.clear()
+
+    def _awaits(self, row: Planned) -> bool:
+        return any(row.id in one.ids for one in self.asked)
+
+    def _ahead(self) -> int:
+        return len(self.answers) + sum(len(one.ids) for one in self.asked)

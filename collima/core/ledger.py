@@ -92,6 +92,24 @@ class Stationery(Protocol):
         stands before the @. `now` is aware, in the reader's zone. `sender`: an address, "" for that of reports.
         `unsubscribe`: a URL where a POST alone ends such mail. Raises ConfigError."""
 
+    def pad(self, name: str, folder: Path | None, sender: str = "") -> "Pad": ...
+
+
+class Pad(Protocol):
+    """For many letters of one name: its templates are looked up once."""
+
+    def write(
+        self,
+        values: Mapping[str, object],
+        *,
+        to: Address,
+        language: str,
+        message_id: str,
+        now: datetime,
+        unsubscribe: str = "",
+    ) -> bytes:
+        """What `Stationery.write` would, as it goes over the wire."""
+
 
 class Post(Protocol):
     """Mail of a job that goes out once: into the outbox, of one job."""

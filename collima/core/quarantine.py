@@ -166,7 +166,7 @@ class Digests(Protocol):
     def begin(self, since: datetime) -> None:
         """The ledger begins: items from before `since` are older than it. Does nothing when it has begun."""
 
-    def listed(self, ids: Sequence[ItemId]) -> frozenset[ItemId]:
+    def listed(self, refs: Sequence[Ref]) -> frozenset[ItemId]:
         """Which of these (a thousand or so) some digest has listed."""
 
     def usual(self) -> Sequence[int]:
@@ -186,11 +186,17 @@ class Digests(Protocol):
         record, those that were there already included. An item that another digest lists is left out of it."""
 
     def digest(self, message_id: str) -> Digest | None: ...
+    def digests(self, message_ids: Sequence[str]) -> Mapping[str, Digest]:
+        """Those of them (a hundred or so) that are on record."""
+
     def forget(self, before: datetime) -> int:
         """Items that came in earlier, digests without items, and people of whom nothing is left."""
 
     # ---- for the pages
     def holder(self, owner: str) -> Holder | None: ...
+    def holders(self, owners: Sequence[str]) -> Mapping[str, Holder]:
+        """Those of them (a hundred or so) whom the last run has found, by `owner`."""
+
     def turn(self, owner: str, *, off: bool) -> None: ...
     def act(self, action: Action) -> tuple[Action, bool]:
         """Puts it on record before it is done (`id` is given). False: the same one (deed and item; deed, recipient and
@@ -225,8 +231,10 @@ class Purges(Protocol):
     def kept(self, seconds: int) -> None: ...
 
 
-Compose = Callable[[str], EmailMessage | None]
-"""Message-ID -> the mail as it is to go out now; None: nothing is left to tell. Raises SourceError, ConfigError."""
+Compose = Callable[[Sequence[str]], Iterator[bytes | None]]
+"""Message-IDs (a hundred or so) -> each one's mail as it is to go over the wire now; None: nothing is left to tell.
+
+What they tell is read when the first is asked for, and written one by one. Raises SourceError, ConfigError."""
 
 
 @runtime_checkable

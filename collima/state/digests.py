@@ -64,10 +64,16 @@ class SqlDigests:
 
     # ---- what is listed
 
-    def listed(self, ids: Sequence[ItemId]) -> frozenset[ItemId]:
+    def listed(self, refs: Sequence[Ref]) -> frozenset[ItemId]:
+        """By when they came in: one stretch of an index, where a list of names is a search for each."""
+        if not refs:
+            return frozenset()
+        ids, times = {ref.id for ref in refs}, [ref.at for ref in refs]
+        mine = select(ledgers.c.id).where(*self._mine).scalar_subquery()
+        then = digest_items.c.ledger == mine, digest_items.c.at.between(min(times), max(times))
+        asked = select(digest_items.c.item).where(*then).execution_options(yield_per=ROWS)
         with self.database.read() as connection:
-            ledger = self._id(connection)
-            return frozenset(map(ItemId, _listed(connection, ledger, ids))) if ledger else frozenset()
+            return frozenset(item for some in connection.scalars(asked).partitions() for item in ids.intersection(some))
 
     def list(self, digests: Iterable[Digest], via: str) -> Iterator[str]:
         """So many owners go in one transaction that the disk is not what takes the time."""
@@ -98,25 +104,25 @@ class SqlDigests:
             return [one.message_id for one in some if one.message_id in known]
 
     def digest(self, message_id: str) -> Digest | None:
-        """In one query: it is asked for every mail that goes out."""
-        wanted = (
-            select(digests, digest_items.c.item, digest_items.c.recipient, digest_items.c.at.label("came"))
-            .join(ledgers, ledgers.c.id == digests.c.ledger)
-            .outerjoin(digest_items, digest_items.c.digest == digests.c.id)
-            .where(*self._mine, digests.c.message_id == message_id)
-        )
+        return self.digests([message_id]).get(message_id)
+
+    def digests(self, message_ids: Sequence[str]) -> Mapping[str, Digest]:
+        """In two queries: they are asked for every mail that goes out."""
+        wanted = select(digests).join(ledgers, ledgers.c.id == digests.c.ledger)
         with self.database.read() as connection:
-            rows = connection.execute(wanted).all()
-        if not rows:
-            return None
-        return Digest(
-            message_id=rows[0].message_id,
-            owner=rows[0].owner,
-            addresses=tuple(json.loads(rows[0].addresses)),
-            language=rows[0].language,
-            items=tuple(Ref(ItemId(row.item), row.recipient, row.came) for row in rows if row.item is not None),
-            older=rows[0].older,
-        )
+            rows = connection.execute(wanted.where(*self._mine, digests.c.message_id.in_(message_ids))).all()
+            refs = _refs(connection, [row.id for row in rows])
+        return {
+            row.message_id: Digest(
+                message_id=row.message_id,
+                owner=row.owner,
+                addresses=tuple(json.loads(row.addresses)),
+                language=row.language,
+                items=tuple(refs.get(row.id, ())),
+                older=row.older,
+            )
+            for row in rows
+        }
 
     def forget(self, before: datetime) -> int:
         """In transactions of a few thousand items. Returns how many items."""
@@ -157,8 +163,11 @@ class SqlDigests:
             holders.know(connection, some)
 
     def holder(self, owner: str) -> Holder | None:
+        return self.holders([owner]).get(owner)
+
+    def holders(self, owners: Sequence[str]) -> Mapping[str, Holder]:
         with self.database.read() as connection:
-            return holders.holder(connection, self._id(connection), owner)
+            return holders.holders_of(connection, self._id(connection), owners)
 
     def turn(self, owner: str, *, off: bool) -> None:
         since = micros(self.database.now()) if off else None
@@ -248,6 +257,15 @@ def _ids(connection: Connection, some: Iterable[Digest]) -> Mapping[str, int]:
     names = [one.message_id for one in some]
     rows = connection.execute(select(digests.c.message_id, digests.c.id).where(digests.c.message_id.in_(names)))
     return dict(rows.tuples().all())
+
+
+def _refs(connection: Connection, ids: Sequence[int]) -> Mapping[int, Sequence[Ref]]:
+    """By the digest that lists them."""
+    found: dict[int, list[Ref]] = {}
+    wanted = select(digest_items.c.digest, digest_items.c.item, digest_items.c.recipient, digest_items.c.at)
+    for digest, item, recipient, at in connection.execute(wanted.where(digest_items.c.digest.in_(ids))):
+        found.setdefault(digest, []).append(Ref(item, recipient, at))
+    return found
 
 
 def _digest_row(ledger: int, one: Digest, now: int) -> Mapping[str, object]:

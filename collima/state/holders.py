@@ -40,11 +40,13 @@ def off(connection: Connection, ledger: int) -> frozenset[str]:
     return frozenset(connection.scalars(select(holders.c.owner).where(*mine)))
 
 
-def holder(connection: Connection, ledger: int, owner: str) -> Holder | None:
-    """None, too, for somebody who was not found by the last run."""
-    mine = holders.c.ledger == ledger, holders.c.owner == owner, holders.c.addresses != "[]"
-    row = connection.execute(select(holders).where(*mine)).first()
-    return Holder(row.owner, tuple(json.loads(row.addresses)), row.language, row.asked, maybe(row.off)) if row else None
+def holders_of(connection: Connection, ledger: int, owners: Sequence[str]) -> dict[str, Holder]:
+    """By their first address, without those who were not found by the last run."""
+    mine = holders.c.ledger == ledger, holders.c.owner.in_(owners), holders.c.addresses != "[]"
+    return {
+        row.owner: Holder(row.owner, tuple(json.loads(row.addresses)), row.language, row.asked, maybe(row.off))
+        for row in connection.execute(select(holders).where(*mine))
+    }
 
 
 def owned(connection: Connection, ledger: int, addresses: Collection[str]) -> frozenset[str]:

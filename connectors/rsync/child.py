@@ -19,7 +19,7 @@ from collima.core.text import line
 from connectors.ssh import UNATTENDED
 
 SSH = (*UNATTENDED, "-oConnectTimeout=30", "-oServerAliveCountMax=4")
-PARTIAL, VANISHED, TOO_MANY = 23, 24, 25
+PARTIAL, VANISHED = 23, 24
 _PASSING = frozenset({5, 10, 12, 20, 30, 35, 137, 143, 255})
 _LASTING = ("Permission denied (", "Host key verification failed", "Could not resolve", "No space left on device")
 _PATH = re.compile(r'"[^"]*"')

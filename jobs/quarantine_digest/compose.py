@@ -1,20 +1,20 @@
 """The words of one digest, written as it goes out: what was released, purged or delivered meanwhile is left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from email.message import EmailMessage
 
-from collima.core.ledger import Stationery
+from collima.core.ledger import Pad
 from collima.core.options import Address
 from collima.core.quantities import Duration
-from collima.core.quarantine import Category, Digest, Digests, Item, Quarantine
+from collima.core.quarantine import Category, Digest, Digests, Holder, Item, ItemId, Quarantine
 from jobs.quarantine_digest.options import Options
 from jobs.quarantine_digest.owners import plain
 from jobs.quarantine_digest.shown import shown
 from jobs.quarantine_digest.tokens import Links
 
 LETTER = "digest"  # the template
+ITEMS = 2_000  # that are read at once: a hundred people seldom have more in one night
 A_MONTH = Duration(30, "day")
 """How long the links to a person's own page live: who wants no digest, or wants it again, has an old one at hand."""
 
@@ -37,34 +37,30 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Composer:
-    """Writes the digests of one job. `links`: None, and they have none."""
+    """Writes the digests of one job on one pad. `links`: None, and they have none."""
 
     options: Options
     digests: Digests
-    stationery: Stationery
+    pad: Pad
     links: Links | None
     zone: tzinfo
     session: Quarantine
 
-    def compose(self, message_id: str, now: datetime) -> EmailMessage | None:
-        """None: nothing is left to tell. Raises SourceError, and ConfigError for a template that cannot be used."""
-        digest = self.digests.digest(message_id)
-        held = self._held(digest) if digest else []
-        return self._letter(digest, held, now) if digest and held else None
+    def compose(self, message_ids: Sequence[str], clock: Callable[[], datetime]) -> Iterator[bytes | None]:
+        """Each as it goes over the wire; None: nothing is left to tell. Those of a few thousand items are read at once,
+        and written one by one. Raises SourceError, and ConfigError for a template that cannot be used."""
+        digests = self.digests.digests(message_ids)
+        holders = self.digests.holders([digest.owner for digest in digests.values()])
+        wanted = [(one, _wanted(one, holders.get(one.owner)) if one else ()) for one in map(digests.get, message_ids)]
+        while wanted:
+            count = _portion([len(ids) for _, ids in wanted])
+            some, wanted = wanted[:count], wanted[count:]
+            found = self.session.items([item for _, ids in some for item in ids])
+            for digest, ids in some:
+                held = [found[item] for item in ids if item in found]
+                yield self._letter(digest, _ordered(held), clock()) if digest and held else None
 
-    def _held(self, digest: Digest) -> Sequence[Item]:
-        """Least spammy first, viruses last. Nothing for who wants no digest any more, and nothing of an address that
-        has become another person's."""
-        holder = self.digests.holder(digest.owner)
-        if holder is None or holder.off:
-            return ()
-        mine = [
-            ref.id for ref in digest.items if not {ref.recipient, plain(ref.recipient)}.isdisjoint(holder.addresses)
-        ]
-        found = self.session.items(mine).values()
-        return sorted(found, key=lambda item: (item.category == "virus", item.score, item.at, item.id))
-
-    def _letter(self, digest: Digest, held: Sequence[Item], now: datetime) -> EmailMessage:
+    def _letter(self, digest: Digest, held: Sequence[Item], now: datetime) -> bytes:
         local = now.astimezone(self.zone)
         links, until = self.links, A_MONTH.after(now)
         off = links.off(digest.owner, until) if links else ""
@@ -79,15 +75,12 @@ class Composer:
             "off": off,
             "older": digest.older,
         }
-        return self.stationery.write(
-            LETTER,
+        return self.pad.write(
             values,
             to=Address(digest.owner),
             language=digest.language,
             message_id=digest.message_id.strip("<>").rpartition("@")[0],
             now=local,
-            folder=self.options.templates,
-            sender=self.options.from_,
             unsubscribe=off,
         )
 
@@ -113,3 +106,25 @@ class Composer:
             "allow": links.item(owner, item.id, "allow", until) if item.sender else "",
             "block": links.item(owner, item.id, "block", until) if item.sender else "",
         }
+
+
+def _wanted(digest: Digest, holder: Holder | None) -> Sequence[ItemId]:
+    """Nothing for who wants no digest any more, and nothing of an address that has become another person's."""
+    if holder is None or holder.off:
+        return ()
+    return [ref.id for ref in digest.items if not {ref.recipient, plain(ref.recipient)}.isdisjoint(holder.addresses)]
+
+
+def _portion(sizes: Sequence[int]) -> int:
+    """How many of the first may be read at once; one at least."""
+    total = 0
+    for at, size in enumerate(sizes):
+        total += size
+        if at and total > ITEMS:
+            return at
+    return len(sizes)
+
+
+def _ordered(held: Sequence[Item]) -> Sequence[Item]:
+    """Least spammy first, viruses last."""
+    return sorted(held, key=lambda item: (item.category == "virus", item.score, item.at, item.id))

@@ -1,19 +1,20 @@
 """Reading, planning and listing what is held. The mail itself is written when it goes out: see `compose`."""
 
 import hashlib
-from collections import Counter
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from email.message import EmailMessage
+from operator import attrgetter
 
 from collima.core.errors import blaming
 from collima.core.ledger import Stationery
 from collima.core.model import Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
 from collima.core.ports import Context
 from collima.core.quantities import Amount, Duration
-from collima.core.quarantine import OLDER, Compose, Digest, Digests, Holder, Quarantine, Ref
+from collima.core.quarantine import OLDER, Compose, Digest, Digests, Holder, ItemId, Quarantine, Ref
 from collima.core.targets import Place
 from collima.directory.filters import Or, Present
 from collima.directory.ports import Question
@@ -27,6 +28,7 @@ WHO = 0  # the filter of the question
 ON_RECORD = 3  # runs that make a median
 RELEASED = Duration(30, "day")  # so far back releases are counted
 SLACK = Duration(1, "day")  # by which the ledger outlives what the quarantine keeps
+_CAME = attrgetter("at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +67,11 @@ class Digesting:
         options, connect, now = self.options, self.context.connect, self.context.clock()
         self.stationery.check(LETTER, options.templates)
         self._links()
+        began = self.digests.began()
         with connect(options.source) as directory, blaming(options.source):
             people = directory.people(self.question)
         with connect(options.quarantine) as session, blaming(options.quarantine):
-            new = self._new(session, now)
+            new = self._new(session, now, began)
         who = people.answers[WHO]
         everybody: Reading = replace(people.reading, connector=options.source, entries=who.bit_count())
         yield Seen(
@@ -77,7 +80,7 @@ class Digesting:
             reading=replace(everybody, scope=everybody.scope and f"{everybody.scope}:who"),
             off=self.digests.off(),
             usual=self.digests.usual(),
-            began=self.digests.began(),
+            began=began,
             requests=len(self.digests.actions(waiting=True)),
             released=self.digests.released(RELEASED.before(now)),
         )
@@ -90,16 +93,14 @@ class Digesting:
         names = dict.fromkeys((*options.addresses, options.language))
         return Question(Or((options.who, *has)), (options.who,), tuple(names))
 
-    def _new(self, session: Quarantine, now: datetime) -> Mapping[str, Sequence[Ref]]:
+    def _new(self, session: Quarantine, now: datetime, began: datetime | None) -> Mapping[str, Sequence[Ref]]:
         """The window is read to its end, and nothing is kept but what is new: of a week's mail, one day's."""
-        new: dict[str, list[Ref]] = {}
-        names: dict[str, str] = {}  # one text for each recipient
+        new: defaultdict[str, list[Ref]] = defaultdict(list)
         for refs in session.held(self.options.keep.before(now), SETTLING.before(now)):
-            listed = self.digests.listed([ref.id for ref in refs])
+            listed = self.digests.listed(refs) if began else frozenset[ItemId]()
             for ref in refs:
                 if ref.id not in listed:
-                    name = names.setdefault(ref.recipient, ref.recipient)
-                    new.setdefault(name, []).append(ref._replace(recipient=name))
+                    new[ref.recipient].append(ref)
         return new
 
     def place(self, seen: Seen) -> Place | None:  # noqa: ARG002
@@ -113,8 +114,8 @@ class Digesting:
         changes: list[Change[Digest]] = []
         waits: dict[Key, str] = {}
         for holder, refs in self._of_holders(seen, counts):
-            told = [ref for ref in refs if ref.at >= since]
-            before = [ref for ref in refs if ref.at < since]
+            begins = bisect_left(refs, since, key=_CAME)
+            before, told = refs[:begins], refs[begins:]
             if told:
                 changes.append(self._change(holder, told, older=False))
             if before:
@@ -153,7 +154,7 @@ class Digesting:
             if holder.owner in seen.off:
                 counts["digest-off"] += 1
             else:
-                yield holder, sorted(refs, key=lambda ref: (ref.at, ref.id))
+                yield holder, sorted(refs, key=_CAME)
 
     def _change(self, holder: Holder, refs: Sequence[Ref], *, older: bool) -> Change[Digest]:
         digest = Digest(
@@ -169,7 +170,7 @@ class Digesting:
 
     def _message_id(self, owner: str, refs: Sequence[Ref]) -> str:
         """The same for the same messages: what a killed run has listed, the next one finds."""
-        told = "\0".join((self.context.name, self.target, owner, *sorted(ref.id for ref in refs)))
+        told = "\0".join((self.context.name, self.target, owner, *sorted([ref.id for ref in refs])))
         name = hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         return f"<{self.context.name}.{name}@{self.stationery.site}>"
 
@@ -228,13 +229,13 @@ class Digesting:
     def composing(self) -> Iterator[Compose]:
         """Raises ConfigError for keys that cannot be read."""
         options, context = self.options, self.context
-        links = self._links()
+        links, pad = self._links(), self.stationery.pad(LETTER, options.templates, options.from_)
         with context.connect(options.quarantine) as session:
-            composer = Composer(options, self.digests, self.stationery, links, context.timezone, session)
+            composer = Composer(options, self.digests, pad, links, context.timezone, session)
 
-            def compose(message_id: str) -> EmailMessage | None:
+            def compose(message_ids: Sequence[str]) -> Iterator[bytes | None]:
                 with blaming(options.quarantine):
-                    return composer.compose(message_id, context.clock())
+                    yield from composer.compose(message_ids, context.clock)
 
             yield compose
 

@@ -124,6 +124,29 @@ def test_what_was_released_meanwhile_is_not_told_and_a_mail_with_nothing_left_is
     assert (standing.waiting, standing.failed, standing.unknown, standing.errors) == (0, 0, 0, ())
 
 
+def test_what_was_written_too_long_before_its_turn_is_written_anew(
+    desk: Desk, server: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "FRESH", 0.0)
+    desk.tell(30)
+
+    def released_meanwhile() -> None:
+        if len(server.mails) == 4:
+            desk.trouble(gone=["6.0", "8.0", "8.1"])
+
+    server.taking = released_meanwhile
+    assert desk.office.deliver(desk.journal) is None
+    assert arrived(server) == {f"d{n}": 1 for n in range(30) if n != 8}
+    assert re.findall(rb"(?m)^item .+$", server.mails[6].content) == [b"item 6.1\r"]
+
+
+def test_much_mail_is_written_once_each_while_the_relay_keeps_up(desk: Desk, server: Relay) -> None:
+    desk.tell(230)
+    assert desk.office.deliver(desk.journal) is None
+    assert arrived(server) == {f"d{n}": 1 for n in range(230)}
+    assert Counter(desk.calls) == {"open": 1, "close": 1, **{f"<d{n}@unimore.it>": 1 for n in range(230)}}
+
+
 @pytest.mark.parametrize("error", ["source", "away", "config"])
 def test_a_job_that_cannot_write_is_asked_once_and_other_mail_goes(desk: Desk, server: Relay, error: str) -> None:
     desk.tell(30)

@@ -15,6 +15,7 @@ from collima.app.kinds import Family, Kinds
 from collima.core.errors import ConfigError, SourceError
 from collima.core.ports import Context
 from collima.core.quarantine import Compose, Digest, Digests, ItemId, Ref
+from collima.state.outbox import wire
 
 KINDS = Kinds(
     Family(kinds.CONNECTORS),
@@ -60,14 +61,14 @@ class Writer:
         self.options.note("open")
         if self._trouble().get("error") == "away":
             raise SourceError("the quarantine is away", transient=True)
-        yield self._compose
+        yield lambda message_ids: map(self._compose, message_ids)
         self.options.note("close")
 
     def _trouble(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.options.trouble.read_text()) if self.options.trouble.exists() else {}
         return found
 
-    def _compose(self, message_id: str) -> EmailMessage | None:
+    def _compose(self, message_id: str) -> bytes | None:
         self.options.note(message_id)
         trouble = self._trouble()
         match trouble.get("error"):
@@ -83,7 +84,7 @@ class Writer:
         left = [ref for ref in digest.items if ref.id not in trouble.get("gone", ())] if digest else []
         if digest is None or not left:
             return None
-        return written(replace(digest, items=tuple(left)), "" if trouble.get("error") != "id" else "another")
+        return wire(written(replace(digest, items=tuple(left)), "" if trouble.get("error") != "id" else "another"))
 
 
 def written(digest: Digest, prefix: str = "") -> EmailMessage:

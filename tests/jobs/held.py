@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ def person(uid: str, *more: str, asks: bool = True, language: str = "", mail: st
     lines += [f"unimoreMail: {address}" for address in more]
     lines += [f"preferredLanguage: {language}"] if language else []
     return "\n".join(lines) + "\n\n"
+
+
+class Arrived(EmailMessage):
+    """A mail as its reader has it. Its bytes are those that went over the wire."""
+
+    content = b""
+
+    def as_bytes(self, *_: Any, **__: Any) -> bytes:
+        return self.content
 
 
 @dataclass
@@ -143,8 +153,10 @@ class Held:
         found: dict[str, list[EmailMessage]] = {}
         letters = self.waiting()
         with self.journal() as journal, self.bound(journal, job).composing() as compose:
-            for message_id, (to,) in letters:
-                if mail := compose(message_id):
+            for (message_id, (to,)), content in zip(letters, compose([name for name, _ in letters]), strict=True):
+                if content:
+                    mail = message_from_bytes(content, Arrived, policy=policy.default)
+                    mail.content = content
                     assert (mail["Message-ID"], mail["To"]) == (message_id, to)
                     found.setdefault(to, []).append(mail)
         return found

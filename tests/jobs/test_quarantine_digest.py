@@ -13,6 +13,7 @@ from collima.core.quantities import Duration
 from collima.core.quarantine import Action
 from collima.state.digests import OWNERS, SqlDigests
 from collima.state.keys import batches
+from jobs.quarantine_digest import compose
 from jobs.quarantine_digest.options import Actions
 from tests.contracts.memory_accounts import Killed
 from tests.jobs.held import NAME, TARGET, URL, VIA, Held, digests, part, person
@@ -414,6 +415,23 @@ def test_undo_tells_that_a_mail_is_not_taken_back(held: Held) -> None:
             assert plan.changes == ()
             assert [f.code for f in plan.findings] == ["no-way-back"]
         assert journal.done(run)[2] == {Key("digests", "send", "anna@unimore.it")}
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 1000])
+def test_digests_that_go_out_together_are_read_together_up_to_so_many_items(
+    held: Held, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    held.people(*(person(f"p{n}") for n in range(6)))
+    ids = {n: [held.hold(f"p{n}") for _ in range(1 + n % 2)] for n in range(6)}
+    held.run()
+    del held.quarantine.all[ids[2][0]]
+    monkeypatch.setattr(compose, "ITEMS", most)
+    before = held.quarantine.reads
+    mails = held.mails()
+    assert {to: part(mail).count("rilascia: ") for to, (mail,) in mails.items()} == {
+        f"p{n}@unimore.it": 1 + n % 2 for n in range(6) if n != 2
+    }
+    assert held.quarantine.reads - before == {1: 6, 2: 6, 3: 3, 1000: 1}[most]
 
 
 def test_a_key_that_is_missing_is_told_before_anything_is_done(held: Held) -> None:

@@ -94,6 +94,19 @@ def test_an_item_is_in_one_digest_and_a_digest_without_any_is_not_made(state: St
     assert ledger(state).digest("<b@unimore.it>") is None
 
 
+def test_several_are_read_at_once_and_those_of_nobody_are_not_there(state: State) -> None:
+    known = [Holder(ANNA, (ANNA,), "it", asked=True), Holder(BRUNO, (BRUNO,), "en", asked=False)]
+    ledger(state).know(known)
+    made = digest("a", ref("i1"), ref("i2")), digest("b", ref("i3", BRUNO), owner=BRUNO)
+    listed(state, *made)
+    ledger(state, "other").know([Holder("c@unimore.it", (), "", asked=True)])
+    names = ["<b@unimore.it>", "<none@unimore.it>", "<a@unimore.it>"]
+    assert ledger(state).digests(names) == {one.message_id: one for one in made}
+    assert ledger(state).holders([BRUNO, "c@unimore.it", ANNA]) == {one.owner: one for one in known}
+    assert (ledger(state, "other").digests(names), ledger(state).digests([])) == ({}, {})
+    assert ledger(state, "other").holders([ANNA]) == {}
+
+
 def test_another_job_has_another_ledger(state: State) -> None:
     listed(state, digest("a", ref("i1")))
     other = ledger(state, "other")
