@@ -32,8 +32,8 @@ class Campus(Inside):
     """Two people who asked for digests, behind an amavisd."""
 
     def later(self, server: Place) -> None:
-        """An hour passes for all that is held: rows are told when they have settled."""
-        server.server.query("UPDATE msgs SET time_num = time_num - 3600")
+        """An hour passes for what has just come in: rows are told when they have settled."""
+        server.server.query("UPDATE msgs SET time_num = time_num - 3600 WHERE time_num > UNIX_TIMESTAMP() - 1800")
 
     @contextmanager
     def clicking(self) -> Iterator[Actions]:

@@ -44,7 +44,7 @@ def waiting(state: State) -> list[tuple[str, str]]:
 
 def test_it_implements_the_port(state: State) -> None:
     port: Digests = ledger(state)
-    assert (port.began(), port.usual(), port.off(), port.listed([ItemId("a")])) == (None, [], frozenset(), frozenset())
+    assert (port.began(), port.usual(), port.off(), port.listed([ref("a")])) == (None, [], frozenset(), frozenset())
     assert (port.digest("<x>"), port.holder(ANNA), port.actions(), port.released(state.now)) == (None, None, [], {})
 
 
@@ -60,7 +60,7 @@ def test_a_digest_is_on_record_with_its_items_and_its_mail(state: State) -> None
     one = digest("a", ref("i1"), ref("i2", f"alias.{ANNA}", AT + 1))
     assert listed(state, one) == ["a"]
     assert ledger(state).digest("<a@unimore.it>") == one
-    assert ledger(state).listed([ItemId("i1"), ItemId("i2"), ItemId("i3")]) == {"i1", "i2"}
+    assert ledger(state).listed([ref("i1"), ref("i2", at=AT + 1), ref("i3")]) == {"i1", "i2"}
     (row,) = state.open().outbox.due("mail", 10)
     assert (row.message_id, row.to, row.job, row.again, row.unwritten) == (
         "<a@unimore.it>",
@@ -76,7 +76,7 @@ def test_the_same_digest_again_adds_nothing(state: State) -> None:
     for _ in range(2):
         assert listed(state, one, one) == ["a", "a"]
     assert listed(state, replace(one, items=(*one.items, ref("i2")))) == ["a"]
-    assert ledger(state).listed([ItemId("i2")]) == frozenset()
+    assert ledger(state).listed([ref("i2")]) == frozenset()
     assert waiting(state) == [("<a@unimore.it>", "planned")]
 
 
@@ -110,7 +110,7 @@ def test_several_are_read_at_once_and_those_of_nobody_are_not_there(state: State
 def test_another_job_has_another_ledger(state: State) -> None:
     listed(state, digest("a", ref("i1")))
     other = ledger(state, "other")
-    assert other.listed([ItemId("i1")]) == frozenset()
+    assert other.listed([ref("i1")]) == frozenset()
     assert list(other.list([digest("x", ref("i1"))], "mail")) == ["<x@unimore.it>"]
     assert other.digest("<a@unimore.it>") is None
 
@@ -136,8 +136,8 @@ def test_thousands_of_digests_are_listed_in_seconds(state: State) -> None:
     began = time.perf_counter()
     assert len(listed(state, *many)) == 1_000
     assert time.perf_counter() - began < 20  # a twentieth of it on a quiet machine
-    ids = [item.id for one in many for item in one.items][:1_000]
-    assert len(ledger(state).listed(ids)) == 1_000
+    refs = [item for one in many for item in one.items][:1_000]
+    assert len(ledger(state).listed(refs)) == 1_000
 
 
 def test_what_is_old_is_forgotten_with_the_digests_and_people_of_whom_nothing_is_left(state: State) -> None:
@@ -148,7 +148,7 @@ def test_what_is_old_is_forgotten_with_the_digests_and_people_of_whom_nothing_is
     ledger(state).know(known[:1])
     since = state.now.fromtimestamp(AT + 5, state.now.tzinfo)
     assert ledger(state).forget(since) == 2
-    assert ledger(state).listed([ItemId("i1"), ItemId("i2"), ItemId("i3")]) == {"i2"}
+    assert ledger(state).listed([ref("i1"), ref("i2", at=AT + 10), ref("i3")]) == {"i2"}
     assert ledger(state).digest("<a@unimore.it>") is not None
     assert ledger(state).digest("<b@unimore.it>") is None
     assert ledger(state).forget(since) == 0
