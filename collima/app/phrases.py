@@ -138,6 +138,10 @@ _FORMS = (  # the more exact first
     N_("%(count)s addresses with new messages belong to two people or more: nobody is told"),
     N_("%(count)s people of `who` have no address of their own: they get no digest"),
     N_("%(count)s people with new messages did not ask for a digest"),
+    N_(
+        "%(count)s of %(size)s people are not found any more (%(share)s, limit %(limit)s): their pages and their mails "
+        "that wait are kept"
+    ),
     N_("%(count)s people with new messages want no digest"),
     N_("%(count)s messages are only counted in their digests, which have more than `most`"),
     N_("%(count)s requests to release an attachment or a virus wait for an administrator"),

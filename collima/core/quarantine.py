@@ -178,8 +178,12 @@ class Digests(Protocol):
     def off(self) -> frozenset[str]:
         """Owners who want no digest."""
 
-    def know(self, holders: Iterable[Holder]) -> None:
-        """Who they are, now; keeps `off`. In portions."""
+    def missing(self, owners: Collection[str]) -> tuple[int, int]:
+        """How many of those who are known are not among these; and how many are known."""
+
+    def know(self, holders: Iterable[Holder], spare: datetime | None = None) -> None:
+        """Who they are, now; keeps `off`. In portions. Who is not among them has no address any more, but for those who
+        were found since `spare`."""
 
     def list(self, digests: Iterable[Digest], via: str) -> Iterator[str]:
         """Each digest: its items and its mail in the outbox in one transaction. Yields the message ids that are on
@@ -188,6 +192,9 @@ class Digests(Protocol):
     def digest(self, message_id: str) -> Digest | None: ...
     def digests(self, message_ids: Sequence[str]) -> Mapping[str, Digest]:
         """Those of them (a hundred or so) that are on record."""
+
+    def unlist(self, message_id: str, items: Collection[ItemId]) -> None:
+        """These leave that digest, which is no more when nothing is left of it: no digest has listed them."""
 
     def forget(self, before: datetime) -> int:
         """Items that came in earlier, digests without items, and people of whom nothing is left."""

@@ -51,7 +51,9 @@ class Composer:
         and written one by one. Raises SourceError, and ConfigError for a template that cannot be used."""
         digests = self.digests.digests(message_ids)
         holders = self.digests.holders([digest.owner for digest in digests.values()])
-        wanted = [(one, _wanted(one, holders.get(one.owner)) if one else ()) for one in map(digests.get, message_ids)]
+        wanted = [
+            (one, self._wanted(one, holders.get(one.owner)) if one else ()) for one in map(digests.get, message_ids)
+        ]
         while wanted:
             count = _portion([len(ids) for _, ids in wanted])
             some, wanted = wanted[:count], wanted[count:]
@@ -59,6 +61,17 @@ class Composer:
             for digest, ids in some:
                 held = [found[item] for item in ids if item in found]
                 yield self._letter(digest, _ordered(held), clock()) if digest and held else None
+
+    def _wanted(self, digest: Digest, holder: Holder | None) -> Sequence[ItemId]:
+        """Nothing for who wants no digest any more, and nothing of an address that is theirs no longer: that is new
+        again, for whoever has the address when the next digests are planned."""
+        if holder and holder.off:
+            return ()
+        theirs = holder.addresses if holder else ()
+        kept = [ref.id for ref in digest.items if not {ref.recipient, plain(ref.recipient)}.isdisjoint(theirs)]
+        if len(kept) < len(digest.items):
+            self.digests.unlist(digest.message_id, {ref.id for ref in digest.items}.difference(kept))
+        return kept
 
     def _letter(self, digest: Digest, held: Sequence[Item], now: datetime) -> bytes:
         local = now.astimezone(self.zone)
@@ -106,13 +119,6 @@ class Composer:
             "allow": links.item(owner, item.id, "allow", until) if item.sender else "",
             "block": links.item(owner, item.id, "block", until) if item.sender else "",
         }
-
-
-def _wanted(digest: Digest, holder: Holder | None) -> Sequence[ItemId]:
-    """Nothing for who wants no digest any more, and nothing of an address that has become another person's."""
-    if holder is None or holder.off:
-        return ()
-    return [ref.id for ref in digest.items if not {ref.recipient, plain(ref.recipient)}.isdisjoint(holder.addresses)]
 
 
 def _portion(sizes: Sequence[int]) -> int:

@@ -19,7 +19,7 @@ from collima.core.targets import Place
 from collima.directory.filters import Or, Present
 from collima.directory.ports import Question
 from jobs.quarantine_digest.compose import LETTER, Composer
-from jobs.quarantine_digest.findings import DIGESTS, counted, released
+from jobs.quarantine_digest.findings import DIGESTS, counted, released, spared
 from jobs.quarantine_digest.options import AT_ONCE, SETTLING, Options
 from jobs.quarantine_digest.owners import NOBODY, SEVERAL, Owners, owners
 from jobs.quarantine_digest.tokens import Links
@@ -43,6 +43,8 @@ class Seen:
     began: datetime | None = None
     requests: int = 0  # that wait for an administrator
     released: Mapping[str, int] = field(default_factory=dict)  # by sender
+    missing: int = 0  # people of the last run who are not found now
+    known: int = 0  # people of the last run
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +75,20 @@ class Digesting:
         with connect(options.quarantine) as session, blaming(options.quarantine):
             new = self._new(session, now, began)
         who = people.answers[WHO]
+        found = owners(people, options.addresses, options.language, who, new.keys())
+        missing, known = self.digests.missing({holder.owner for holder in found.holders.values()})
         everybody: Reading = replace(people.reading, connector=options.source, entries=who.bit_count())
         yield Seen(
             new=new,
-            owners=owners(people, options.addresses, options.language, who, new.keys()),
+            owners=found,
             reading=replace(everybody, scope=everybody.scope and f"{everybody.scope}:who"),
             off=self.digests.off(),
             usual=self.digests.usual(),
             began=began,
             requests=len(self.digests.actions(waiting=True)),
             released=self.digests.released(RELEASED.before(now)),
+            missing=missing,
+            known=known,
         )
 
     @property
@@ -129,7 +135,11 @@ class Digesting:
             readings=(seen.reading,) if seen.reading else (),
             subjects=(self._subject(seen),),
             changes=tuple(changes),
-            findings=(*counted(counts), *released(seen.released, day)),
+            findings=(
+                *counted(counts),
+                *spared(seen.missing, seen.known, self._exceeded(seen)),
+                *released(seen.released, day),
+            ),
             waits=waits,
             mends=frozenset({DIGESTS}),
         )
@@ -205,7 +215,16 @@ class Digesting:
     def _begin(self, seen: Seen) -> None:
         if seen.began is None:
             self.digests.begin(AT_ONCE.before(self.context.clock()))
-        self.digests.know(seen.owners.holders.values())
+        spare = self.options.keep.before(self.context.clock()) if self._exceeded(seen) else None
+        self.digests.know(seen.owners.holders.values(), spare)
+
+    def _exceeded(self, seen: Seen) -> Amount | None:
+        """`source-drop`, where more people than that vanished at once. They are spared for as long as their messages
+        are kept: who vanishes so comes back, and has mails that wait."""
+        guard = self.options.guard.over(self.context.guard)
+        drop = guard.source_drop
+        many = seen.missing > (guard.small_change or 0) and drop and drop.exceeded_by(seen.missing, seen.known)
+        return drop if many else None
 
     def _forget(self) -> None:
         before = SLACK.before(self.options.keep.before(self.context.clock()))

@@ -198,8 +198,9 @@ def test_findings_of_digests_are_translated() -> None:
     told_of = [
         *digests.counted(dict.fromkeys(digests.CODES, 3)),
         *digests.released({"a@b.example": 2}, date(2026, 1, 1)),
+        *digests.spared(5, 6, amount("10%")),
     ]
-    assert len(told_of) == len(digests.CODES) + 1
+    assert len(told_of) == len(digests.CODES) + 2
     assert [f.code for f in told_of if not translated(f.text)] == []
 
 
