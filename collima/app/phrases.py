@@ -149,7 +149,7 @@ _FORMS = (  # the more exact first
     N_("%(count)s rows belong to no message any more"),
     N_("%(count)s messages from before %(day)s UTC are still there"),
     N_("what was purged cannot be brought back"),
-    N_("keep is %(span)s now, and was %(longer)s when it was purged last"),
+    N_("keep is %(span)s now, and was %(longer)s before"),
     N_(
         "nothing would be left of %(count)s messages, the newest of %(day)s UTC: is the clock right, does mail come in?"
     ),

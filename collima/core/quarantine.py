@@ -233,7 +233,7 @@ class Purges(Protocol):
     """What is kept of one quarantine-purge job on one quarantine."""
 
     def keep(self) -> int | None:
-        """The seconds that the last purge kept; None: there was none."""
+        """The seconds that the last run kept, or wanted to; None: there was none."""
 
     def kept(self, seconds: int) -> None: ...
 
