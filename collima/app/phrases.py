@@ -142,6 +142,7 @@ _FORMS = (  # the more exact first
         "%(count)s of %(size)s people are not found any more (%(share)s, limit %(limit)s): their pages and their mails "
         "that wait are kept"
     ),
+    N_("the newest message that was told came in at %(day)s UTC: is the clock right, does mail come in?"),
     N_("%(count)s people with new messages want no digest"),
     N_("%(count)s messages are only counted in their digests, which have more than `most`"),
     N_("%(count)s requests to release an attachment or a virus wait for an administrator"),

@@ -196,8 +196,12 @@ class Digests(Protocol):
     def unlist(self, message_id: str, items: Collection[ItemId]) -> None:
         """These leave that digest, which is no more when nothing is left of it: no digest has listed them."""
 
+    def newest(self) -> datetime | None:
+        """When the newest item came in that a digest lists."""
+
     def forget(self, before: datetime) -> int:
-        """Items that came in earlier, digests without items, and people of whom nothing is left."""
+        """Items that came in earlier, digests without items, and people of whom nothing is left. The ledger begins
+        there, if it began before: what is forgotten, and seen again, is older than it."""
 
     # ---- for the pages
     def holder(self, owner: str) -> Holder | None: ...

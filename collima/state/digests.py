@@ -3,11 +3,11 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
 from collima.core.quarantine import Action, Digest, Holder, ItemId, Ref
 from collima.state import actions, holders, outbox
@@ -141,9 +141,17 @@ class SqlDigests:
 
         raced(do)
 
+    def newest(self) -> datetime | None:
+        with self.database.read() as connection:
+            mine = digest_items.c.ledger == self._id(connection)
+            return _second(connection.scalar(select(func.max(digest_items.c.at)).where(mine)))
+
     def forget(self, before: datetime) -> int:
         """In transactions of a few thousand items. Returns how many items."""
-        count = 0
+        count, began = 0, micros(before)
+        with self.database.write() as connection:  # first: who is killed later tells nothing twice
+            late = ledgers.c.id == self._open(connection), ledgers.c.began < began
+            connection.execute(update(ledgers).where(*late).values(began=began))
         while gone := raced(lambda: self._forget(micros(before) // 1_000_000)):
             count += gone
         return count
@@ -262,6 +270,10 @@ class SqlDigests:
                 return self._open(connection)
 
         return raced(do)
+
+
+def _second(at: int | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def _listed(connection: Connection, ledger: int, ids: Sequence[str]) -> set[str]:

@@ -19,7 +19,7 @@ from collima.core.targets import Place
 from collima.directory.filters import Or, Present
 from collima.directory.ports import Question
 from jobs.quarantine_digest.compose import LETTER, Composer
-from jobs.quarantine_digest.findings import DIGESTS, counted, released, spared
+from jobs.quarantine_digest.findings import DIGESTS, counted, released, silent, spared
 from jobs.quarantine_digest.options import AT_ONCE, SETTLING, Options
 from jobs.quarantine_digest.owners import NOBODY, SEVERAL, Owners, owners
 from jobs.quarantine_digest.tokens import Links
@@ -209,8 +209,7 @@ class Digesting:
     def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
         """`ports.Mending`: a run without a digest keeps the ledger in order all the same."""
         self._begin(seen)
-        self._forget()
-        return ()
+        return self._forget()
 
     def _begin(self, seen: Seen) -> None:
         if seen.began is None:
@@ -226,12 +225,17 @@ class Digesting:
         many = seen.missing > (guard.small_change or 0) and drop and drop.exceeded_by(seen.missing, seen.known)
         return drop if many else None
 
-    def _forget(self) -> None:
+    def _forget(self) -> Iterable[Finding]:
+        """Nothing, where that would be all there is: a clock that is ahead looks just like that."""
         before = SLACK.before(self.options.keep.before(self.context.clock()))
-        self.digests.forget(before)
+        if newest := self.digests.newest():
+            if newest < before:
+                return silent(newest)
+            self.digests.forget(before)
         for request in self.digests.actions(waiting=True):
             if request.at < before:  # what it asked for came in before it was asked for
                 self.digests.acted(request.id, "failed", "it was purged before anybody decided")
+        return ()
 
     def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:  # noqa: ARG002
         return ()

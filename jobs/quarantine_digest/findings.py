@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 
 from collima.core import counting
 from collima.core.counting import Sentences
@@ -37,6 +37,12 @@ def spared(missing: int, known: int, limit: Amount | None) -> Iterator[Finding]:
     if limit:
         told = f"{missing} of {known} people are not found any more ({share(missing, known)}, limit {limit})"
         yield Finding("warning", DIGESTS, "people-spared", f"{told}: their pages and their mails that wait are kept")
+
+
+def silent(newest: datetime) -> Iterator[Finding]:
+    """`newest`: all that the ledger knows is as old, and would be forgotten."""
+    told = f"the newest message that was told came in at {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    yield Finding("warning", DIGESTS, "silent", f"{told}: is the clock right, does mail come in?")
 
 
 def released(senders: Mapping[str, int], since: date) -> Iterator[Finding]:

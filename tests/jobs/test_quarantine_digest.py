@@ -413,7 +413,7 @@ def test_many_who_vanish_at_once_are_spared_and_their_mails_go_out(held: Held) -
     assert sorted(held.mails()) == [f"p{n}@unimore.it" for n in range(6)]
     held.pass_hours(24 * 6)
     held.run()
-    assert list(held.mails()) == [], "whoever stays away for as long as their messages are kept has left"
+    assert list(held.mails()) == ["p0@unimore.it"], "whoever stays away for as long as their messages are kept has left"
     assert "people-spared" not in {f.code for f in held.run().findings}
 
 
@@ -537,9 +537,42 @@ def test_the_ledger_forgets_what_the_quarantine_no_longer_keeps(held: Held) -> N
         assert ledger.digest(message_id) is not None
         held.now += timedelta(days=7)
         held.quarantine.all.clear()
+        result = held.run()
+        assert [f.code for f in result.findings] == ["silent"]
+        assert ledger.digest(message_id) is not None, "it does not forget all that it knows"
+        held.hold("bruno")
         held.run()
         assert ledger.digest(message_id) is None
-    assert held.mails() == {}
+    assert list(held.mails()) == ["bruno@unimore.it"]
+
+
+@pytest.mark.parametrize("days", [4, 10])
+def test_a_clock_that_is_ahead_for_one_run_has_nothing_told_again(held: Held, days: int) -> None:
+    held.hold("anna", subject="Uno", ago=40)
+    held.run()
+    held.hold("anna", subject="Due")
+    held.run()
+    before = held.now
+    held.pass_hours(24 * days)
+    held.run()
+    held.now = before + timedelta(hours=1)
+    held.run()
+    assert [part(mail).count("rilascia: ") for mail in held.mails()["anna@unimore.it"]] == [1, 1]
+
+
+def test_a_keep_that_is_raised_has_nothing_told_again_without_approval(held: Held) -> None:
+    held.hold("anna", subject="Uno")
+    held.run()
+    for _ in range(10):
+        held.pass_hours(24)
+        held.hold("bruno")
+        held.run()
+    count = len(held.waiting())
+    raised = held.job(keep=Duration(30, "day"))
+    result = held.run(raised)
+    assert (result.state, len(held.waiting())) == ("held", count)
+    held.run(raised, approve=(result.fingerprint,))
+    assert len(held.waiting()) == count + 2
 
 
 def test_administrators_learn_what_is_released_most_by_domain(held: Held) -> None:
