@@ -172,9 +172,7 @@ class Actions:
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
             before = found.done.get("release")
-            cut = before is not None and before.state == "doing" and before.at < self.clock() - SLOW
-            if before and cut:  # it may have been delivered: a person decides whether it goes again
-                self.digests.acted(before.id, "refused", "cut short: it may have been delivered")
+            cut = self.cut(before)  # a person decides whether it goes again
             if found.item is None:
                 if not found.done:
                     raise Declined("gone")
@@ -184,6 +182,13 @@ class Actions:
                 return  # whatever the reason was, it is the same still
             else:
                 self.deliver(quarantine, holder.owner, found.item)
+
+    def cut(self, release: Action | None) -> bool:
+        """Whether it was cut short: then it is refused from now on, for it may have been delivered."""
+        if release is None or release.state != "doing" or release.at >= self.clock() - SLOW:
+            return False
+        self.digests.acted(release.id, "refused", "cut short: it may have been delivered")
+        return True
 
     def deliver(self, quarantine: Quarantine, owner: str, item: Item) -> Action:
         """Once, however many click, or are killed. `failed`: it may be tried again; `refused`: it may not."""

@@ -76,6 +76,9 @@ class Requests:
         if standing is None or standing.item is None:
             digests.acted(action.id, "failed", "it is not held any more")
             return
+        self.actions.cut(
+            standing.done.get("release")
+        )  # by an administrator before: the quarantine knows how far it came
         with self.actions.quarantine() as quarantine:
             released = self.actions.deliver(quarantine, action.owner, standing.item)
         if released.state in ("done", "refused"):

@@ -393,6 +393,24 @@ def test_an_approval_while_the_next_hop_is_down_waits_on(here: Desk) -> None:
     assert here.states("request") == ["done"]
 
 
+@pytest.mark.parametrize("delivered", [False, True])
+def test_an_approval_that_was_killed_is_decided_by_the_next_one_and_delivers_nothing_twice(
+    here: Desk, delivered: bool
+) -> None:
+    item = here.hold(category="virus")
+    here.release(item)
+    request = str(here.newest("request").id)
+    begun(here, item)
+    here.requests.decide(request, approve=True)
+    assert here.states("request") == ["waiting"], "another one's is under way"
+    here.now += timedelta(minutes=6)
+    if delivered:
+        here.held.released.append((item, ANNA))
+    here.requests.decide(request, approve=True)
+    assert here.held.delivered() == [ANNA]
+    assert here.states("request") == ["failed" if delivered else "done"]
+
+
 def test_an_approval_of_what_was_purged_says_so(here: Desk) -> None:
     here.release(here.hold(category="virus"))
     here.held.all.clear()

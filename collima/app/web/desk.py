@@ -145,7 +145,8 @@ class Desk:
         action, standing = self.requests.waiting(errand.item)
         tried = standing.done.get("release") if standing else None
         again = bool(tried and tried.state == "failed")
-        return Sight("decide", {"action": action, "standing": standing, "again": again})
+        cut = bool(tried and tried.state in ("doing", "refused"))
+        return Sight("decide", {"action": action, "standing": standing, "again": again, "cut": cut})
 
     def _back(self, holder: Holder, page: str) -> str:
         """The page's link, if it is one of theirs."""

@@ -8,7 +8,7 @@ import pytest
 
 from collima.app.web.words import WORDS, size
 from collima.core.errors import Refused
-from collima.core.quarantine import Holder
+from collima.core.quarantine import Action, Holder
 from tests.app.web.browser import Browser
 from tests.jobs.quarantine_desk import ALIAS, ANNA, END, MARCO, NOW
 
@@ -276,6 +276,20 @@ def test_a_request_is_refused_and_the_person_is_told_by_the_page(here: Browser) 
     assert "È stata rifiutata" in here.press("refuse")
     assert "Un amministratore ha rifiutato" in here.open(here.item(item, "release"))
     assert here.desk.held.delivered() == []
+
+
+def test_an_approval_that_was_cut_short_is_told_to_whoever_decides_next(here: Browser) -> None:
+    item = here.desk.hold(category="virus")
+    here.open(here.item(item, "release"))
+    here.press("release")
+    made = Action(0, "release", ANNA, ANNA, item, "spammer@example.org", "virus", "doing", here.desk.now)
+    here.desk.actions.digests.act(made)
+    here.desk.now += timedelta(minutes=6)
+    text = here.open(here.desk.links.decide(here.desk.newest("request").id, END))
+    assert "virus" in text
+    assert "forse è già stato consegnato" in text
+    assert "è stato consegnato" in here.press("approve")
+    assert here.desk.held.delivered() == [ANNA]
 
 
 def test_a_persons_links_decide_nothing(here: Browser) -> None:
