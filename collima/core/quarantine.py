@@ -213,7 +213,9 @@ class Digests(Protocol):
         """Puts it on record before it is done (`id` is given). False: the same one (deed and item; deed, recipient and
         sender) is under way, done or waiting already, and that is returned."""
 
-    def acted(self, id: int, state: str, error: str = "") -> None: ...
+    def acted(self, id: int, state: str, error: str = "", *, waiting: bool = False) -> None:
+        """What became of it. `waiting`: only if it waits still; somebody else's word stands."""
+
     def action(self, id: int) -> Action | None: ...
     def actions(
         self, *, owner: str | None = None, waiting: bool = False, of: tuple[str, str] | None = None

@@ -40,11 +40,13 @@ def _same(connection: Connection, ledger: int, action: Action) -> Action | None:
     return _action(row) if row and row.deed == action.deed else None
 
 
-def acted(connection: Connection, ledger: int, id: int, state: str, error: str) -> None:
+def acted(connection: Connection, ledger: int, id: int, state: str, error: str, *, waiting: bool) -> None:
     values: dict[str, object] = {"state": state, "error": error}
     if state != "waiting":
         values["subject"] = case((actions.c.deed.in_(RULES), actions.c.subject), else_="")
-    mine = actions.c.ledger == ledger, actions.c.id == id
+    mine = [actions.c.ledger == ledger, actions.c.id == id]
+    if waiting:
+        mine.append(actions.c.state == "waiting")
     connection.execute(update(actions).where(*mine).values(**values))
 
 

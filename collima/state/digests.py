@@ -211,9 +211,9 @@ class SqlDigests:
 
         return raced(do)
 
-    def acted(self, id: int, state: str, error: str = "") -> None:
+    def acted(self, id: int, state: str, error: str = "", *, waiting: bool = False) -> None:
         with self.database.write() as connection:
-            actions.acted(connection, self._id(connection), id, state, outbox.short(error))
+            actions.acted(connection, self._id(connection), id, state, outbox.short(error), waiting=waiting)
 
     def action(self, id: int) -> Action | None:
         with self.database.read() as connection:

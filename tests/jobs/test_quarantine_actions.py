@@ -10,7 +10,7 @@ import pytest
 from collima.core.errors import Refused, SourceError
 from collima.core.quarantine import Action, Holder, ItemId
 from jobs.quarantine_digest.actions import Declined
-from jobs.quarantine_digest.requests import MOST
+from jobs.quarantine_digest.requests import MOST, Requests
 from tests.jobs.held import NAME, TARGET, Held, person
 from tests.jobs.quarantine_desk import ALIAS, ANNA, MARCO, NOW, Desk, desk
 
@@ -391,6 +391,20 @@ def test_an_approval_while_the_next_hop_is_down_waits_on(here: Desk) -> None:
     here.held.refusing.clear()
     here.requests.decide(request, approve=True)
     assert here.states("request") == ["done"]
+
+
+@pytest.mark.parametrize(("first", "then"), [(True, False), (False, True), (False, False)])
+def test_of_two_administrators_at_once_the_first_word_stands_and_what_was_delivered_is(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, first: bool, then: bool
+) -> None:
+    here.release(here.hold(category="virus"))
+    request = str(here.newest("request").id)
+    read = here.requests.waiting(request)
+    here.requests.decide(request, approve=first)
+    monkeypatch.setattr(Requests, "waiting", lambda _, __: read)  # when the other one looked, it waited
+    here.requests.decide(request, approve=then)
+    assert here.held.delivered() == ([ANNA] if first or then else [])
+    assert here.states("request") == ["done" if first or then else "refused"]
 
 
 @pytest.mark.parametrize("delivered", [False, True])
