@@ -137,6 +137,8 @@ class Holder:
 
 
 Deed = Literal["release", "request", "allow", "block", "off", "on"]
+ActionState = Literal["doing", "done", "failed", "waiting", "refused", "undone"]
+"""`waiting`: for an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ class Action:
     item: str  # an ItemId; ""
     sender: str
     category: str
-    state: Literal["doing", "done", "failed", "waiting", "refused", "undone"]  # waiting: for an administrator
+    state: ActionState
     at: datetime
     error: str = ""
     subject: str = ""  # of a request, so that whoever decides knows what it is about; empty when it is decided

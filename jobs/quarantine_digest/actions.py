@@ -3,6 +3,7 @@
 `collima.app.web` draws this and calls it; nothing here knows of pages.
 """
 
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,10 +11,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
-from collima.core.errors import ConfigError, Refused
+from collima.core.errors import ConfigError, Refused, StateError
 from collima.core.options import address
 from collima.core.ports import Clock, Context
-from collima.core.quarantine import Action, Category, Deed, Digests, Holder, Item, ItemId, Quarantine, Rank, Rule
+from collima.core.quarantine import (
+    Action,
+    ActionState,
+    Category,
+    Deed,
+    Digests,
+    Holder,
+    Item,
+    ItemId,
+    Quarantine,
+    Rank,
+    Rule,
+)
 from jobs.quarantine_digest.options import Options
 from jobs.quarantine_digest.owners import plain
 
@@ -22,7 +35,10 @@ ASKING: Collection[Category] = frozenset({"banned", "virus"})
 SLOW = timedelta(minutes=5)
 """A deed under way for longer than that was cut short, and nobody knows how far it came."""
 
-Why = Literal["gone", "own", "nobody", "odd", "many"]
+PAUSES = (0.2, 0.5, 1.0, 2.0)
+"""Seconds between the attempts to store what became of a deed, which cannot be taken back."""
+
+Why = Literal["gone", "own", "nobody", "odd", "many", "doubt"]
 Fate = Literal["held", "asks", "again", "under-way", "released", "waiting", "refused", "lost", "gone"]
 
 
@@ -30,7 +46,8 @@ class Declined(Refused):
     """What a person asked for is not done, and trying again does not help.
 
     `why`: gone: it is not held any more. own: a sender of ours is neither allowed nor blocked. nobody: it has no
-    sender. odd: its sender is no plain address. many: too many of their requests wait.
+    sender. odd: its sender is no plain address. many: too many of their requests wait. doubt: it may have been done,
+    and what became of it could not be stored.
     """
 
     def __init__(self, why: Why) -> None:
@@ -92,6 +109,7 @@ class Actions:
     options: Options
     context: Context
     clock: Clock
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def digests(self) -> Digests:
@@ -198,10 +216,20 @@ class Actions:
         try:
             quarantine.release(item.id, item.recipient)
         except Refused as err:
-            self.digests.acted(action.id, "failed" if err.transient else "refused", str(err))
-        else:
-            self.digests.acted(action.id, "done")
-        return self.digests.action(action.id) or action
+            return self.settle(action, "failed" if err.transient else "refused", str(err))
+        return self.settle(action, "done")
+
+    def settle(self, action: Action, state: ActionState, error: str = "", *, waiting: bool = False) -> Action:
+        """What became of a deed that was done. Raises Declined (doubt) when it cannot be stored for some seconds."""
+        for pause in (*PAUSES, None):
+            try:
+                self.digests.acted(action.id, state, error, waiting=waiting)
+                break
+            except StateError as err:
+                if pause is None:
+                    raise Declined("doubt") from err
+                self.sleep(pause)
+        return replace(action, state=state, error=error)
 
     def rule(self, holder: Holder, item: ItemId, rule: Rule) -> None:
         """Allows or blocks exactly this item's sender, for exactly its recipient. Raises Declined, Refused."""
@@ -229,9 +257,9 @@ class Actions:
             try:
                 quarantine.rule(found.recipient, found.sender, rule)
             except Refused as err:
-                self.digests.acted(action.id, "failed", str(err))
+                self.settle(action, "failed", str(err))
                 raise
-            self.digests.acted(action.id, "done")
+            self.settle(action, "done")
 
     def undo(self, holder: Holder, item: ItemId) -> None:
         """Takes back their last word on this item's sender: what was said before it, by them or by an administrator,
@@ -272,7 +300,7 @@ class Actions:
 
     def _end(self, words: Sequence[Action]) -> None:
         for word in words:
-            self.digests.acted(word.id, "undone")
+            self.settle(word, "undone")
 
     def _action(self, deed: Deed, owner: str, item: Item) -> Action:
         return Action(0, deed, owner, item.recipient, item.id, item.sender, item.category, "doing", self.clock())

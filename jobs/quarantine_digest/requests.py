@@ -83,9 +83,9 @@ class Requests:
         with self.actions.quarantine() as quarantine:
             released = self.actions.deliver(quarantine, action.owner, standing.item)
         if released.state == "done":  # whatever another one has said meanwhile: it was delivered
-            digests.acted(action.id, "done")
+            self.actions.settle(action, "done")
         elif released.state == "refused":
-            digests.acted(action.id, "failed", released.error, waiting=True)
+            self.actions.settle(action, "failed", released.error, waiting=True)
 
     def _letters(self, action: Action, item: Item) -> Iterator[tuple[EmailMessage, Sequence[str]]]:
         """One to each administrator. Its name is made of the request, so that it is one mail however often it is

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from collima.core.errors import Refused, SourceError
+from collima.core.errors import Refused, SourceError, StateError
 from collima.core.quarantine import Action, Holder, ItemId
+from collima.state.digests import SqlDigests
 from jobs.quarantine_digest.actions import Declined
 from jobs.quarantine_digest.requests import MOST, Requests
 from tests.jobs.held import NAME, TARGET, Held, person
@@ -154,6 +157,28 @@ def test_a_release_under_way_is_left_alone_and_one_that_was_cut_short_is_for_an_
     assert here.held.delivered() == []
     here.requests.decide(str(here.newest("request").id), approve=True)
     assert here.held.delivered() == [ANNA]
+
+
+@pytest.mark.parametrize(("away", "told"), [(3, False), (9, True)])
+def test_a_state_that_is_away_right_after_the_delivery_is_waited_for_and_then_a_doubt(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, away: int, told: bool
+) -> None:
+    left, acted = [away], SqlDigests.acted
+
+    def away_for_a_while(*args: Any, **more: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise StateError("the disk is full")
+        acted(*args, **more)
+
+    monkeypatch.setattr(SqlDigests, "acted", away_for_a_while)
+    item = here.hold()
+    with pytest.raises(Declined, match="doubt") if told else nullcontext():
+        here.release(item)
+    assert here.held.delivered() == [ANNA]
+    assert 0.5 < sum(here.slept) < 10
+    assert here.states("release") == (["doing"] if told else ["done"])
+    assert fate(here, item) == ("under-way" if told else "released")
 
 
 def test_what_was_purged_is_gone(here: Desk) -> None:

@@ -120,9 +120,9 @@ class Site:
 
     def _answer(self, request: Request, desk: Desk, errand: Errand, page: str, form: Mapping[str, str]) -> Response:
         """In a thread. Whatever happens, a plain page comes of it."""
-        language = _accepted(request)
+        language, acts = _accepted(request), request.method == "POST"
         try:
-            if request.method != "POST":
+            if not acts:
                 return self._drawn(desk.see(errand, page))
             language = desk.language(errand)
             if not desk.do(errand, form):
@@ -131,13 +131,13 @@ class Site:
                 return self._drawn(desk.see(errand, page))
             return RedirectResponse(_here(request), 303)
         except Declined as err:
-            return self._plain(err.why, language, 410 if err.why == "gone" else 409)
+            return self._plain(err.why, language, {"gone": 410, "doubt": 503}.get(err.why, 409))
         except CollimaError as err:
             log.warning("a page could not be shown: %s", err)
-            return self._plain("trouble", language, 503)
+            return self._plain("trouble" if acts else "unseen", language, 503)
         except Exception:
             log.exception("a fault of this program")
-            return self._plain("trouble", language, 500)
+            return self._plain("doubt" if acts else "unseen", language, 500)
 
     def _drawn(self, sight: Sight) -> Response:
         text, language = self.pages.draw(sight.template, sight.language, sight.values)
