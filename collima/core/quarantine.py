@@ -227,6 +227,10 @@ class Digests(Protocol):
     def done(self, owner: str, items: Collection[str]) -> Sequence[Action]:
         """Of each deed of theirs on each of these items (some hundred at most) the newest."""
 
+    def words(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Deed]:
+        """(recipient, sender) -> allow or block, the newest that people said for these addresses and have not taken
+        back."""
+
     def owned(self, addresses: Collection[str]) -> frozenset[str]:
         """Which of these, with a `+` in them, are just so an address of somebody whom the last run has found."""
 

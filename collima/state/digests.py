@@ -9,7 +9,7 @@ from functools import partial
 
 from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
-from collima.core.quarantine import Action, Digest, Holder, ItemId, Ref
+from collima.core.quarantine import Action, Deed, Digest, Holder, ItemId, Ref
 from collima.state import actions, holders, outbox
 from collima.state.clock import maybe, micros
 from collima.state.database import Database
@@ -228,6 +228,10 @@ class SqlDigests:
     def done(self, owner: str, items: Collection[str]) -> Sequence[Action]:
         with self.database.read() as connection:
             return actions.done(connection, self._id(connection), owner, items)
+
+    def words(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Deed]:
+        with self.database.read() as connection:
+            return actions.words(connection, self._id(connection), recipients)
 
     def owned(self, addresses: Collection[str]) -> frozenset[str]:
         with self.database.read() as connection:

@@ -65,6 +65,7 @@ class Standing:
     item: Item | None  # as it is held now
     done: Mapping[Deed, Action]  # the newest of each deed
     said: Rule | None = None  # of this sender to this recipient, as it is now
+    theirs: bool = False  # and it is what a person said
 
     def fate(self, now: datetime) -> Fate:
         """What became of it, or may. asks: an administrator decides. again: it did not work, and may be tried again.
@@ -94,7 +95,7 @@ class Everything:
     total: int  # that are held now
     before: int  # of them, on pages before this one
     last: Rank | None  # where the next page goes on; None: there is none
-    rules: Sequence[tuple[str, str, Rule]]  # recipient, sender
+    rules: Sequence[tuple[str, str, Rule, bool]]  # recipient, sender; and whether a person said it
     requests: Sequence[Action]  # newest first
 
 
@@ -137,13 +138,13 @@ class Actions:
             here = [rank.id for rank in ranks[begin : begin + most]]
             items = quarantine.items(here)
             rules = quarantine.rules(addresses)
-        done = self.digests.done(holder.owner, here)
+        done, words = self.digests.done(holder.owner, here), self.digests.words(addresses)
         return Everything(
             items=[_standing(item, items[item], done) for item in here if item in items],
             total=len(ranks),
             before=begin,
             last=ranks[begin + most - 1] if begin + most < len(ranks) else None,
-            rules=sorted((recipient, sender, rule) for (recipient, sender), rule in rules.items()),
+            rules=sorted((*of, rule, words.get(of) == rule) for of, rule in rules.items()),
             requests=[one for one in self.digests.actions(owner=holder.owner) if one.deed == "request"],
         )
 
@@ -161,8 +162,10 @@ class Actions:
         """Raises Declined (gone) for one that is not theirs, is not held any more, and that they did nothing about."""
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
-            said = quarantine.rules([found.recipient]).get((found.recipient, found.sender))
-        return replace(found, said=said)
+            of = found.recipient, found.sender
+            said = quarantine.rules([found.recipient]).get(of)
+        theirs = said is not None and self.digests.words([found.recipient]).get(of) == said
+        return replace(found, said=said, theirs=theirs)
 
     def barred(self, holder: Holder, sender: str) -> Why | None:
         """Why this sender is neither allowed nor blocked by them."""
@@ -238,7 +241,7 @@ class Actions:
             if why := self.barred(holder, found.sender):
                 raise Declined(why)
             of = found.recipient, found.sender
-            words, before = self._words(holder, of), quarantine.said(*of)
+            words, before = self._words(of), quarantine.said(*of)
             if words and quarantine.rules([of[0]]).get(of) != words[0].deed:
                 self._end(words)  # somebody else has changed it since
             made = Action(
@@ -266,7 +269,7 @@ class Actions:
         holds again. Raises Declined, Refused."""
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
-            self._take_back(quarantine, holder, (found.recipient, found.sender), 1)
+            self._take_back(quarantine, (found.recipient, found.sender), 1)
 
     def forget(self, holder: Holder, recipient: str, sender: str) -> None:
         """Takes back all that they said of this sender. Raises Declined for an address that is not theirs, and
@@ -274,7 +277,7 @@ class Actions:
         if not self.theirs(holder, recipient):
             raise Declined("gone")
         with self.quarantine() as quarantine:
-            self._take_back(quarantine, holder, (recipient, sender), None)
+            self._take_back(quarantine, (recipient, sender), None)
 
     def turn(self, holder: Holder, *, off: bool) -> None:
         """No digest from now on, or one again."""
@@ -283,20 +286,19 @@ class Actions:
         made = Action(0, deed, holder.owner, holder.owner, "", "", "", "done", self.clock())
         self.digests.act(made)
 
-    def _take_back(self, quarantine: Quarantine, holder: Holder, of: tuple[str, str], most: int | None) -> None:
+    def _take_back(self, quarantine: Quarantine, of: tuple[str, str], most: int | None) -> None:
         """So many of their words, newest first. Where theirs is not what holds now, somebody else has changed it since:
-        that is forgotten, with all that they have said."""
-        words = self._words(holder, of)
+        that stays, and all that they have said is over."""
+        words = self._words(of)
         if words and quarantine.rules([of[0]]).get(of) == words[0].deed:
             words = words[:most]
             quarantine.put_back(*of, words[-1].before)
-        else:
-            quarantine.rule(*of, None)
         self._end(words)
 
-    def _words(self, holder: Holder, of: tuple[str, str]) -> Sequence[Action]:
-        """What they said of that sender for that recipient, and have not taken back; newest first."""
-        return [one for one in self.digests.actions(owner=holder.owner, of=of) if one.state in ("done", "doing")]
+    def _words(self, of: tuple[str, str]) -> Sequence[Action]:
+        """What was said of that sender for that recipient, and not taken back; newest first. By whoever had the address
+        then: it is theirs now."""
+        return [one for one in self.digests.actions(of=of) if one.state in ("done", "doing")]
 
     def _end(self, words: Sequence[Action]) -> None:
         for word in words:

@@ -83,7 +83,7 @@ def test_what_is_held_for_an_extension_is_on_the_page_and_its_senders_are(here: 
     here.actions.rule(here.holder(), item, "allow")
     seen = here.actions.everything(here.holder())
     assert [one.id for one in seen.items] == [item]
-    assert seen.rules == [(LIST, "news@example.org", "allow")]
+    assert seen.rules == [(LIST, "news@example.org", "allow", True)]
     here.actions.forget(here.holder(), LIST, "news@example.org")
     assert here.held.said == {}
 
@@ -274,8 +274,23 @@ def test_what_somebody_else_said_since_is_not_overwritten_with_what_was_before(h
     here.actions.rule(here.holder(), item, "allow")
     here.actions.undo(here.holder(), item)
     assert here.held.said == {(ANNA, "news@example.org"): "block"}
-    here.actions.undo(here.holder(), item)  # nothing of theirs is left: what is there is forgotten
-    assert here.held.said == {}
+    here.actions.undo(here.holder(), item)  # nothing of theirs is left
+    assert here.held.said == {(ANNA, "news@example.org"): "block"}
+
+
+def test_what_an_administrator_wrote_is_neither_undone_nor_forgotten_by_whoever_said_nothing(here: Desk) -> None:
+    item = here.hold(sender="boss@phish.example")
+    written = {(ANNA, "@phish.example"): "block", (ANNA, "boss@phish.example"): "allow"}
+    here.held.said = dict(written)
+    for sender in ("@phish.example", "boss@phish.example", "x"):
+        here.actions.forget(here.holder(), ANNA, sender)
+    here.actions.undo(here.holder(), item)
+    assert here.held.said == written
+    here.actions.rule(here.holder(), item, "block")
+    here.held.said[ANNA, "boss@phish.example"] = "allow"  # and again, after a word of theirs
+    here.actions.forget(here.holder(), ANNA, "boss@phish.example")
+    assert here.held.said == written
+    assert here.states("block") == ["undone"]
 
 
 def test_what_was_done_before_is_known_after_hundreds_of_other_deeds(here: Desk) -> None:
@@ -338,11 +353,21 @@ def test_a_rule_that_was_changed_elsewhere_is_put_right(here: Desk) -> None:
 
 
 def test_a_rule_is_forgotten_from_the_own_page_and_nobody_elses(here: Desk) -> None:
-    here.held.said = {(ALIAS, "news@example.org"): "allow", (MARCO, "news@example.org"): "allow"}
+    here.actions.rule(here.holder(), here.hold(ALIAS, sender="news@example.org"), "allow")
+    here.held.said[MARCO, "news@example.org"] = "allow"
     here.actions.forget(here.holder(), ALIAS, "news@example.org")
     with pytest.raises(Declined):
         here.actions.forget(here.holder(), MARCO, "news@example.org")
     assert here.held.said == {(MARCO, "news@example.org"): "allow"}
+
+
+def test_what_was_said_for_an_address_is_for_whoever_has_it_now_to_take_back(here: Desk) -> None:
+    here.actions.rule(here.holder(), here.hold(ALIAS, sender="news@example.org"), "block")
+    new = Holder("anna.verdi@unimore.it", ("anna.verdi@unimore.it", ALIAS), "it", asked=True)  # she has married
+    here.know(new)
+    assert here.actions.everything(new).rules == [(ALIAS, "news@example.org", "block", True)]
+    here.actions.forget(new, ALIAS, "news@example.org")
+    assert here.held.said == {}
 
 
 # ---- the page, and digests
@@ -357,7 +382,7 @@ def test_the_page_shows_what_is_held_for_all_addresses_least_spammy_first_and_no
     here.held.said = {(ANNA, "b@example.org"): "block", (MARCO, "c@example.org"): "allow"}
     seen = here.actions.everything(here.holder())
     assert [one.id for one in seen.items] == [mild, worst]
-    assert seen.rules == [(ANNA, "b@example.org", "block")]
+    assert seen.rules == [(ANNA, "b@example.org", "block", False)]
 
 
 def test_digests_are_turned_off_and_on_and_off_again(here: Desk) -> None:

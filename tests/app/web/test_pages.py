@@ -152,7 +152,9 @@ def test_a_back_link_of_somebody_else_is_not_shown(here: Browser) -> None:
 
 
 def test_rules_are_listed_and_forgotten(here: Browser) -> None:
-    here.desk.held.said = {(ALIAS, "a@example.org"): "allow", (ANNA, "b@example.org"): "block"}
+    for sender, address in (("a@example.org", ALIAS), ("b@example.org", ANNA)):
+        item = here.desk.hold(address, sender=sender)
+        here.desk.actions.rule(here.desk.holder(), item, "allow" if address == ALIAS else "block")
     text = here.open(here.page_of())
     assert "a@example.org ammesso" in text
     assert "b@example.org bloccato" in text
@@ -161,10 +163,20 @@ def test_rules_are_listed_and_forgotten(here: Browser) -> None:
 
 
 def test_a_rule_of_somebody_else_is_not_forgotten(here: Browser) -> None:
-    here.desk.held.said = {(MARCO, "a@example.org"): "allow", (ANNA, "b@example.org"): "block"}
+    here.desk.held.said = {(MARCO, "a@example.org"): "allow"}
+    here.desk.actions.rule(here.desk.holder(), here.desk.hold(sender="b@example.org"), "block")
     here.open(here.page_of())
     assert "Non è più trattenuto" in here.press("forget", recipient=MARCO, sender="a@example.org")
     assert len(here.desk.held.said) == 2
+
+
+def test_what_an_administrator_wrote_is_shown_without_a_button(here: Browser) -> None:
+    here.desk.held.said = {(ANNA, "b@example.org"): "block"}
+    assert "b@example.org bloccato" in here.open(here.page_of())
+    assert "Dimentica" not in here.page.text  # type: ignore[union-attr]
+    item = here.desk.hold(sender="b@example.org")
+    assert "Il mittente è bloccato" in here.open(here.item(item, "block"))
+    assert "Annulla" not in here.page.text  # type: ignore[union-attr]
 
 
 def test_digests_are_turned_off_and_on_again(here: Browser) -> None:
