@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 
 from collima.core.errors import ConfigError, Refused, StateError
-from collima.core.options import address
 from collima.core.ports import Clock, Context
 from collima.core.quarantine import (
     Action,
@@ -29,6 +28,7 @@ from collima.core.quarantine import (
 )
 from jobs.quarantine_digest.options import Options
 from jobs.quarantine_digest.owners import plain
+from jobs.quarantine_digest.senders import Bar, barred, own
 
 ASKING: Collection[Category] = frozenset({"banned", "virus"})
 """What an administrator approves before anybody gets it."""
@@ -38,16 +38,15 @@ SLOW = timedelta(minutes=5)
 PAUSES = (0.2, 0.5, 1.0, 2.0)
 """Seconds between the attempts to store what became of a deed, which cannot be taken back."""
 
-Why = Literal["gone", "own", "nobody", "odd", "many", "doubt"]
+Why = Literal["gone", "many", "doubt"] | Bar
 Fate = Literal["held", "asks", "again", "under-way", "released", "waiting", "refused", "lost", "gone"]
 
 
 class Declined(Refused):
     """What a person asked for is not done, and trying again does not help.
 
-    `why`: gone: it is not held any more. own: a sender of ours is neither allowed nor blocked. nobody: it has no
-    sender. odd: its sender is no plain address. many: too many of their requests wait. doubt: it may have been done,
-    and what became of it could not be stored.
+    `why`: gone: it is not held any more. own, nobody, odd: its sender is neither allowed nor blocked. many: too many of
+    their requests wait. doubt: it may have been done, and what became of it could not be stored.
     """
 
     def __init__(self, why: Why) -> None:
@@ -169,14 +168,8 @@ class Actions:
 
     def barred(self, holder: Holder, sender: str) -> Why | None:
         """Why this sender is neither allowed nor blocked by them."""
-        if not sender:
-            return "nobody"
-        try:
-            _, _, domain = address(sender).partition("@")
-        except ValueError:
-            return "odd"
-        own = {own.partition("@")[2] for own in holder.addresses} | set(self.options.own_domains)
-        return "own" if any(domain == one or domain.endswith(f".{one}") for one in own) else None
+        site = [self.context.stationery.site] if self.context.stationery else []
+        return barred(sender, own((*site, *self.options.own_domains), holder.addresses))
 
     def _standing(self, quarantine: Quarantine, holder: Holder, id: ItemId) -> Standing:
         item = quarantine.items([id]).get(id)

@@ -254,7 +254,7 @@ class Digesting:
         options, context = self.options, self.context
         links, pad = self._links(), self.stationery.pad(LETTER, options.templates, options.from_)
         with context.connect(options.quarantine) as session:
-            composer = Composer(options, self.digests, pad, links, context.timezone, session)
+            composer = Composer(options, self.digests, pad, links, self.stationery.site, context.timezone, session)
 
             def compose(message_ids: Sequence[str]) -> Iterator[bytes | None]:
                 with blaming(options.quarantine):

@@ -344,6 +344,13 @@ def test_who_is_neither_allowed_nor_blocked(here: Desk, sender: str, why: str | 
     assert here.held.said == {}
 
 
+def test_for_whoever_has_an_address_elsewhere_the_site_is_our_own_as_well(here: Desk) -> None:
+    student = "s@studenti.example"
+    here.know(Holder(student, (student,), "it", asked=True))
+    for sender, why in (("rettore@unimore.it", "own"), ("x@ing.unimore.it", "own"), ("x@notunimore.it", None)):
+        assert here.actions.barred(here.holder(student), sender) == why
+
+
 def test_a_rule_that_was_changed_elsewhere_is_put_right(here: Desk) -> None:
     item = here.hold(sender="news@example.org")
     here.actions.rule(here.holder(), item, "allow")

@@ -575,6 +575,20 @@ def test_a_keep_that_is_raised_has_nothing_told_again_without_approval(held: Hel
     assert len(held.waiting()) == count + 2
 
 
+@pytest.mark.parametrize(
+    ("sender", "links"),
+    [("news@example.org", 3), ("rettore@unimore.it", 1), ("x@ing.unimore.it", 1), ("x@spin-off.example", 1), ("", 1)],
+)
+def test_a_sender_of_ours_has_no_link_to_allow_or_block_it(held: Held, sender: str, links: int) -> None:
+    held.people(person("anna", mail="anna@studenti.example"))
+    held.hold("anna@studenti.example", sender=sender)
+    job = held.job(own_domains=("spin-off.example",))
+    held.run(job)
+    (mail,) = held.mails(job)["anna@studenti.example"]
+    text = part(mail)
+    assert [text.count(f"{word}: https://") for word in ("rilascia", "mittente")] == [1, links - 1]
+
+
 def test_administrators_learn_what_is_released_most_by_domain(held: Held) -> None:
     with held.journal() as journal:
         ledger = journal.digests(NAME, TARGET)
