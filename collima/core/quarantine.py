@@ -42,8 +42,10 @@ class Item:
 
 
 class Rank(NamedTuple):
-    """Where an item stands among all that is held for a person: least spammy first, of equals the newest."""
+    """Where an item stands among all that is held for a person: viruses last, least spammy first, of equals the newest.
+    A virus or a banned attachment often has no score at all."""
 
+    virus: bool
     score: float
     age: int  # when it came in, in seconds before 1970
     id: ItemId

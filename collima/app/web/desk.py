@@ -155,12 +155,12 @@ class Desk:
 
 
 def _told(rank: Rank) -> str:
-    return f"{rank.score!r}:{rank.age}:{rank.id}"
+    return f"{rank.virus:d}:{rank.score!r}:{rank.age}:{rank.id}"
 
 
 def _rank(told: str) -> Rank | None:
     """Of what we signed."""
     if not told:
         return None
-    score, age, item = told.split(":", 2)
-    return Rank(float(score), int(age), ItemId(item))
+    virus, score, age, item = told.split(":", 3)
+    return Rank(virus == "1", float(score), int(age), ItemId(item))
