@@ -6,9 +6,11 @@ GET and HEAD show, and change nothing, however often a scanner follows them; POS
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -158,10 +160,22 @@ async def _form(request: Request) -> Mapping[str, str] | None:
                     return None
     except (TimeoutError, ClientDisconnect):
         return None
+    kind = request.headers.get("content-type", "")
+    if kind.lower().startswith("multipart/form-data"):  # RFC 8058 3.2: a mail program may send either
+        return dict(_parts(kind, body))
     try:
         return dict(parse_qsl(body.decode("ascii"), max_num_fields=10))
     except ValueError:
         return {}
+
+
+def _parts(kind: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """The fields of a multipart form (RFC 7578). What is no such form has none."""
+    whole = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode("latin-1") + body)
+    for part in whole.get_payload() if whole.is_multipart() else ():
+        if isinstance(part, Message) and isinstance(name := part.get_param("name", header="content-disposition"), str):
+            content = part.get_payload(decode=True)
+            yield name, content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
 
 
 def _here(request: Request) -> str:

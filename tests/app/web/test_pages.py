@@ -208,6 +208,35 @@ def test_unsubscribing_is_one_post_of_a_mail_program(here: Browser) -> None:
     assert here.desk.holder().off is not None
 
 
+FIELD = '--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "off"),
+    [
+        ('multipart/form-data; boundary="b"', FIELD, True),
+        ("Multipart/Form-Data; boundary=b", FIELD, True),
+        ("multipart/form-data", FIELD, False),
+        ("multipart/form-data; boundary=c", FIELD, False),
+        ("multipart/form-data; boundary=b", FIELD.replace("; name", "; x"), False),
+        ("multipart/form-data; boundary=b", "--b\r\n\r\n--b--", False),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\xff",
+            False,
+        ),
+        ("multipart/form-data; boundary=\xff", FIELD, False),
+    ],
+)
+def test_a_mail_program_may_turn_digests_off_by_a_multipart_form_too(
+    here: Browser, kind: str, body: str, off: bool
+) -> None:
+    headers = {"Content-Type": kind.encode("latin-1")}
+    answer = here.ask("POST", here.desk.links.off(ANNA, END), content=body.encode("latin-1"), **headers)  # type: ignore[arg-type]
+    assert answer.status_code == (200 if off else 400)
+    assert bool(here.desk.holder().off) is off
+
+
 def many(here: Browser, count: int) -> None:
     """As many messages, each more likely to be spam than the one before."""
     for score in range(count):
