@@ -203,7 +203,8 @@ class Digesting:
         for message_id in self.digests.list((change.detail for change in go), self.options.via):
             yield Outcome(left.pop(message_id))
         yield from (Outcome(key, "all of its messages are in another digest") for key in left.values())
-        self.digests.count(sum(not change.detail.older for change in go))
+        if count := sum(not change.detail.older for change in go):  # what is older says nothing of a usual night
+            self.digests.count(count)
         self._forget()
 
     def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002

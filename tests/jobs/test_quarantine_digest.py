@@ -373,6 +373,17 @@ def test_killed_in_any_phase_the_next_run_goes_on_and_nobody_is_told_twice(
     assert "Prima" not in part(mails["anna@unimore.it"][0])
 
 
+def test_an_approval_of_what_is_older_is_no_usual_night(tmp_path: Path) -> None:
+    held = Held(tmp_path, fresh=True)
+    held.people(person("anna"), person("bruno"))
+    for hours in (2, 50):
+        held.hold("anna", ago=hours)
+    result = held.run()
+    held.run(approve=(result.fingerprint,))
+    with held.journal() as journal:
+        assert list(journal.digests(NAME, TARGET).usual()) == [1]
+
+
 def test_a_killed_run_and_the_next_give_a_mail_one_message_id(held: Held) -> None:
     held.hold("anna")
     held.hold("anna", subject="Due")
