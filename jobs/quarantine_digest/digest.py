@@ -18,6 +18,7 @@ from collima.core.quarantine import OLDER, Compose, Digest, Digests, Holder, Ite
 from collima.core.targets import Place
 from collima.directory.filters import Or, Present
 from collima.directory.ports import Question
+from jobs.quarantine_digest import requests
 from jobs.quarantine_digest.compose import LETTER, Composer
 from jobs.quarantine_digest.findings import DIGESTS, counted, released, silent, spared
 from jobs.quarantine_digest.options import AT_ONCE, SETTLING, Options
@@ -67,7 +68,8 @@ class Digesting:
     def read(self) -> Iterator[Seen]:
         """Raises ConfigError, too, for a template or a key that cannot be used when the mail goes out."""
         options, connect, now = self.options, self.context.connect, self.context.clock()
-        self.stationery.check(LETTER, options.templates)
+        for letter in (LETTER, requests.LETTER) if options.actions else (LETTER,):
+            self.stationery.check(letter, options.templates)
         self._links()
         began = self.digests.began()
         with connect(options.source) as directory, blaming(options.source):
