@@ -44,6 +44,11 @@ class Desk:
         """Of its pages, as they are reached from outside: without a slash at its end."""
         return urlsplit(self.links.url).path.rstrip("/")
 
+    @property
+    def links_in_a_mail(self) -> int:
+        """At most: three of each line, that of the page, and two that turn digests off."""
+        return 3 * self.actions.options.most + 3
+
     def see(self, errand: Errand, page: str) -> Sight:
         """Changes nothing. `page`: a link that came with the request."""
         if errand.sort == "decide":

@@ -34,6 +34,7 @@ log = logging.getLogger("collima.web")
 
 AT_ONCE = 10  # requests that work at a time; others wait in line
 LARGEST = 4096  # bytes of a form: ours have some hundred
+LEAST = 120  # requests of one person that are answered at once: all links of a mail, which scanners follow, and some
 SLOWEST = 10.0  # seconds in which it must come
 
 
@@ -53,7 +54,7 @@ class Site:
     def __post_init__(self) -> None:
         self.threads = ThreadPoolExecutor(AT_ONCE, "page")
         self.strangers = Buckets(1.0, 60, self.steady)
-        self.people = Buckets(2.0, 120, self.steady)
+        self.people = Buckets(2.0, max((LEAST, *(desk.links_in_a_mail for desk in self.desks))), self.steady)
 
     def app(self) -> ASGIApp:
         pages = Starlette(
