@@ -26,8 +26,21 @@ class Pages:
     def draw(self, name: str, wanted: str, values: Mapping[str, object]) -> tuple[str, str]:
         """(the page, its language). `wanted`: values of preferredLanguage, or an Accept-Language."""
         language = words.spoken(wanted, self.usual)
-        template = _environment(language, self.zone).get_template(f"{name}.html.j2")
-        return template.render(values), language
+        return _drawn(name, language, self.zone, values), language
+
+    def plain(self, what: str, wanted: str) -> tuple[str, str]:
+        """A page of one sentence, drawn once: of a flood each answer is one."""
+        language = words.spoken(wanted, self.usual)
+        return _plain(what, language, self.zone), language
+
+
+def _drawn(name: str, language: str, zone: ZoneInfo, values: Mapping[str, object]) -> str:
+    return _environment(language, zone).get_template(f"{name}.html.j2").render(values)
+
+
+@cache
+def _plain(what: str, language: str, zone: ZoneInfo) -> str:
+    return _drawn("plain", language, zone, {"what": what})
 
 
 @cache

@@ -143,11 +143,14 @@ class Site:
             return self._plain("doubt" if acts else "unseen", language, 500)
 
     def _drawn(self, sight: Sight) -> Response:
-        text, language = self.pages.draw(sight.template, sight.language, sight.values)
-        return HTMLResponse(text, sight.status, {"Content-Language": language})
+        return _page(*self.pages.draw(sight.template, sight.language, sight.values), sight.status)
 
-    def _plain(self, what: str, language: str, status: int) -> Response:
-        return self._drawn(Sight("plain", {"what": what}, language, status))
+    def _plain(self, what: str, wanted: str, status: int) -> Response:
+        return _page(*self.pages.plain(what, wanted), status)
+
+
+def _page(text: str, language: str, status: int) -> Response:
+    return HTMLResponse(text, status, {"Content-Language": language})
 
 
 async def _form(request: Request) -> Mapping[str, str] | None:
