@@ -75,6 +75,7 @@ def context(config: Config, name: str, journal: SqlJournal) -> Context:
         purges=journal.purges(name, job.target),
         copies=journal.copies(name, job.target),
         post=journal.post(name),
+        readers=tuple(config.reports.to) if config.reports else (),
     )
 
 

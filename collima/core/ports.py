@@ -7,7 +7,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from collima.core.model import Change, Finding, Key, Outcome, Plan, Reading
-from collima.core.options import Guard
+from collima.core.options import Address, Guard
 from collima.core.targets import Mark, Place
 
 if TYPE_CHECKING:
@@ -246,4 +246,5 @@ class Context:
     purges: "Purges | None" = None
     copies: "CopyBook | None" = None
     post: "Post | None" = None
+    readers: Sequence[Address] = ()  # of reports: the administrators
     clock: Clock = utc_now  # for reading: planning is told the time

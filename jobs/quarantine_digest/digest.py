@@ -4,12 +4,12 @@ import hashlib
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from operator import attrgetter
 
-from collima.core.errors import blaming
+from collima.core.errors import SourceError, blaming
 from collima.core.ledger import Stationery
 from collima.core.model import Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
 from collima.core.ports import Context
@@ -19,6 +19,7 @@ from collima.core.targets import Place
 from collima.directory.filters import Or, Present
 from collima.directory.ports import Question
 from jobs.quarantine_digest import requests
+from jobs.quarantine_digest.actions import Actions
 from jobs.quarantine_digest.compose import LETTER, Composer
 from jobs.quarantine_digest.findings import DIGESTS, counted, released, silent, spared
 from jobs.quarantine_digest.options import AT_ONCE, SETTLING, Options
@@ -208,11 +209,14 @@ class Digesting:
         if count := sum(not change.detail.older for change in go):  # what is older says nothing of a usual night
             self.digests.count(count)
         self._forget()
+        self._remind()
 
     def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
         """`ports.Mending`: a run without a digest keeps the ledger in order all the same."""
         self._begin(seen)
-        return self._forget()
+        told = self._forget()
+        self._remind()
+        return told
 
     def _begin(self, seen: Seen) -> None:
         if seen.began is None:
@@ -239,6 +243,12 @@ class Digesting:
             if request.at < before:  # what it asked for came in before it was asked for
                 self.digests.acted(request.id, "failed", "it was purged before anybody decided")
         return ()
+
+    def _remind(self) -> None:
+        if links := self._links():
+            actions = Actions(self.options, self.context, self.context.clock)
+            with suppress(SourceError):  # the next run does it: this one has done what it was for
+                requests.Requests(actions, links).remind()
 
     def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:  # noqa: ARG002
         return ()

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.message import EmailMessage
 from hashlib import sha256
 
-from collima.core.options import Address
 from collima.core.quarantine import Action, Holder, Item, ItemId
 from jobs.quarantine_digest.actions import Actions, Declined, Standing
 from jobs.quarantine_digest.shown import shown
@@ -19,11 +18,10 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """Of one job. `to`: the administrators, who are told of each; without them it waits, and reports count it."""
+    """Of one job. Who reads its reports, the administrators, is told of each; where nobody does they only wait."""
 
     actions: Actions
     links: Links
-    to: Sequence[Address]
 
     def ask(self, holder: Holder, item: Item) -> Action:
         """On record first, then told; asking again tells nobody twice. Raises Declined (many)."""
@@ -51,6 +49,15 @@ class Requests:
         if action.state == "waiting":
             digests.post(self._letters(action, item), self.actions.options.via)
         return action
+
+    def remind(self) -> None:
+        """Of what has waited for a day or more administrators are told again, once a day: the mail may be lost, and
+        nothing else has the link. Raises SourceError."""
+        for action in self.actions.digests.actions(waiting=True):
+            days = (self.actions.clock() - action.at).days
+            standing = self.waiting(str(action.id))[1] if days > 0 else None
+            if standing and standing.item:
+                self.actions.digests.post(self._letters(action, standing.item, days), self.actions.options.via)
 
     def waiting(self, id: str) -> tuple[Action, Standing | None]:
         """What was asked for, and the item if it is held still. Raises Declined (gone)."""
@@ -87,9 +94,9 @@ class Requests:
         elif released.state == "refused":
             self.actions.settle(action, "failed", released.error, waiting=True)
 
-    def _letters(self, action: Action, item: Item) -> Iterator[tuple[EmailMessage, Sequence[str]]]:
-        """One to each administrator. Its name is made of the request, so that it is one mail however often it is
-        posted."""
+    def _letters(self, action: Action, item: Item, days: int = 0) -> Iterator[tuple[EmailMessage, Sequence[str]]]:
+        """One to each administrator. Its name is made of the request, and of how long that waits, so that it is one
+        mail however often it is posted."""
         context, options = self.actions.context, self.actions.options
         if context.stationery is None:
             return
@@ -105,15 +112,15 @@ class Requests:
             "ends": _minute(ends.astimezone(context.timezone)),
             "link": self.links.decide(action.id, ends),
         }
-        for to in self.to:
-            name = sha256(repr((context.name, action.id, action.item, to)).encode()).hexdigest()[:32]
+        for to in context.readers:
+            name = sha256(repr((context.name, action.id, action.item, to, days)).encode()).hexdigest()[:32]
             letter = context.stationery.write(
                 LETTER,
                 values,
                 to=to,
                 language="",
                 message_id=f"request-{name}",
-                now=action.at.astimezone(context.timezone),
+                now=(action.at + timedelta(days=days)).astimezone(context.timezone),
                 folder=options.templates,
             )
             yield letter, (to,)

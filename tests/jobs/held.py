@@ -120,6 +120,7 @@ class Held:
             watch=job.mode == "watch",
             stationery=Templates("posta@unimore.it", DOMAIN, "it"),
             digests=journal.digests(NAME, TARGET),
+            readers=[Address("posta@unimore.it")],
             clock=self.clock,
         )
         return job.bind(context)

@@ -62,6 +62,7 @@ class Desk:
             connect=self._connect,
             stationery=Letters("collima@unimore.it", "unimore.it", "it"),
             digests=self.journal.digests(JOB, "quarantine"),
+            readers=[ADMIN],
         )
         return Actions(self.options, context, lambda: self.now, self.slept.append)
 
@@ -71,7 +72,7 @@ class Desk:
 
     @property
     def requests(self) -> Requests:
-        return Requests(self.actions, self.links, [ADMIN])
+        return Requests(self.actions, self.links)
 
     def holder(self, owner: str = ANNA) -> Holder:
         found = self.actions.holder(owner)

@@ -502,6 +502,26 @@ def test_a_request_of_what_was_purged_does_not_wait_for_ever(tmp_path: Path) -> 
         assert [(one.item, one.state) for one in ledger.actions()] == [("m1", "waiting"), ("m30", "failed")]
 
 
+def test_administrators_are_told_again_of_a_request_that_waits_once_a_day(tmp_path: Path) -> None:
+    held, anna = Held(tmp_path), "anna@unimore.it"
+    held.people(person("anna"))
+    item = held.hold("anna", category="virus")
+    with held.journal() as journal:
+        asked = Action(0, "request", anna, anna, item, "", "virus", "waiting", held.now, subject="Fattura")
+        held.run()
+        asked, _ = journal.digests(NAME, TARGET).act(asked)
+        told = []
+        for hours in (1, 22, 2, 1, 24):
+            held.pass_hours(hours)
+            held.run()
+            told.append(sum(to == ("posta@unimore.it",) for _, to in held.waiting()))
+        assert told == [0, 0, 1, 1, 2]
+        journal.digests(NAME, TARGET).acted(asked.id, "refused")
+        held.pass_hours(24)
+        held.run()
+        assert sum(to == ("posta@unimore.it",) for _, to in held.waiting()) == 2
+
+
 def test_one_person_does_not_flood_the_administrators(here: Desk) -> None:
     items = [here.hold(category="virus") for _ in range(MOST + 1)]
     for item in items[:MOST]:

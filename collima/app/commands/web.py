@@ -80,7 +80,7 @@ def _desk(config: Config, name: str, journal: SqlJournal) -> Desk:
     assert options.actions is not None
     links = options.actions.links(name)
     actions = Actions(options, wiring.context(config, name, journal), wiring.utc_now)
-    return Desk(name, links, actions, Requests(actions, links, config.reports.to if config.reports else ()))
+    return Desk(name, links, actions, Requests(actions, links))
 
 
 @contextmanager
