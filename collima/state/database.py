@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -29,12 +30,12 @@ class Database:
     _engine: Engine | None = field(default=None, init=False)
     _used: tuple[int, int] | None = field(default=None, init=False)  # device and inode of the file that is open
 
-    @property
+    @cached_property
     def file(self) -> Path | None:
         """The file of a SQLite state."""
         return Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
 
-    @property
+    @cached_property
     def place(self) -> str:
         """For messages: without user and password."""
         return str(self.file or f"{self.url.host or 'localhost'}/{self.url.database}")
