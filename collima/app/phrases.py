@@ -138,6 +138,11 @@ _FORMS = (  # the more exact first
     N_("%(count)s addresses with new messages belong to two people or more: nobody is told"),
     N_("%(count)s people of `who` have no address of their own: they get no digest"),
     N_("%(count)s people with new messages did not ask for a digest"),
+    N_(
+        "%(count)s of %(size)s people are not found any more (%(share)s, limit %(limit)s): their pages and their mails "
+        "that wait are kept"
+    ),
+    N_("the newest message that was told came in at %(day)s UTC: is the clock right, does mail come in?"),
     N_("%(count)s people with new messages want no digest"),
     N_("%(count)s messages are only counted in their digests, which have more than `most`"),
     N_("%(count)s requests to release an attachment or a virus wait for an administrator"),
@@ -145,7 +150,7 @@ _FORMS = (  # the more exact first
     N_("%(count)s rows belong to no message any more"),
     N_("%(count)s messages from before %(day)s UTC are still there"),
     N_("what was purged cannot be brought back"),
-    N_("keep is %(span)s now, and was %(longer)s when it was purged last"),
+    N_("keep is %(span)s now, and was %(longer)s before"),
     N_(
         "nothing would be left of %(count)s messages, the newest of %(day)s UTC: is the clock right, does mail come in?"
     ),

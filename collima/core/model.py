@@ -25,7 +25,7 @@ class Key:
 
     subject: str
     verb: str
-    what: str  # address, account, owner; "" for bulk
+    what: str  # address, account, owner; of bulk "" or its measure
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,10 @@ class Item:
 
 
 class Rank(NamedTuple):
-    """Where an item stands among all that is held for a person: least spammy first, of equals the newest."""
+    """Where an item stands among all that is held for a person: viruses last, least spammy first, of equals the newest.
+    A virus or a banned attachment often has no score at all."""
 
+    virus: bool
     score: float
     age: int  # when it came in, in seconds before 1970
     id: ItemId
@@ -137,6 +139,8 @@ class Holder:
 
 
 Deed = Literal["release", "request", "allow", "block", "off", "on"]
+ActionState = Literal["doing", "done", "failed", "waiting", "refused", "undone"]
+"""`waiting`: for an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class Action:
     item: str  # an ItemId; ""
     sender: str
     category: str
-    state: Literal["doing", "done", "failed", "waiting", "refused", "undone"]  # waiting: for an administrator
+    state: ActionState
     at: datetime
     error: str = ""
     subject: str = ""  # of a request, so that whoever decides knows what it is about; empty when it is decided
@@ -178,8 +182,12 @@ class Digests(Protocol):
     def off(self) -> frozenset[str]:
         """Owners who want no digest."""
 
-    def know(self, holders: Iterable[Holder]) -> None:
-        """Who they are, now; keeps `off`. In portions."""
+    def missing(self, owners: Collection[str]) -> tuple[int, int]:
+        """How many of those who are known are not among these; and how many are known."""
+
+    def know(self, holders: Iterable[Holder], spare: datetime | None = None) -> None:
+        """Who they are, now; keeps `off`. In portions. Who is not among them has no address any more, but for those who
+        were found since `spare`."""
 
     def list(self, digests: Iterable[Digest], via: str) -> Iterator[str]:
         """Each digest: its items and its mail in the outbox in one transaction. Yields the message ids that are on
@@ -189,8 +197,15 @@ class Digests(Protocol):
     def digests(self, message_ids: Sequence[str]) -> Mapping[str, Digest]:
         """Those of them (a hundred or so) that are on record."""
 
+    def unlist(self, message_id: str, items: Collection[ItemId]) -> None:
+        """These leave that digest, which is no more when nothing is left of it: no digest has listed them."""
+
+    def newest(self) -> datetime | None:
+        """When the newest item came in that a digest lists."""
+
     def forget(self, before: datetime) -> int:
-        """Items that came in earlier, digests without items, and people of whom nothing is left."""
+        """Items that came in earlier, digests without items, and people of whom nothing is left. The ledger begins
+        there, if it began before: what is forgotten, and seen again, is older than it."""
 
     # ---- for the pages
     def holder(self, owner: str) -> Holder | None: ...
@@ -202,7 +217,9 @@ class Digests(Protocol):
         """Puts it on record before it is done (`id` is given). False: the same one (deed and item; deed, recipient and
         sender) is under way, done or waiting already, and that is returned."""
 
-    def acted(self, id: int, state: str, error: str = "") -> None: ...
+    def acted(self, id: int, state: str, error: str = "", *, waiting: bool = False) -> None:
+        """What became of it. `waiting`: only if it waits still; somebody else's word stands."""
+
     def action(self, id: int) -> Action | None: ...
     def actions(
         self, *, owner: str | None = None, waiting: bool = False, of: tuple[str, str] | None = None
@@ -211,6 +228,10 @@ class Digests(Protocol):
 
     def done(self, owner: str, items: Collection[str]) -> Sequence[Action]:
         """Of each deed of theirs on each of these items (some hundred at most) the newest."""
+
+    def words(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Deed]:
+        """(recipient, sender) -> allow or block, the newest that people said for these addresses and have not taken
+        back."""
 
     def owned(self, addresses: Collection[str]) -> frozenset[str]:
         """Which of these, with a `+` in them, are just so an address of somebody whom the last run has found."""
@@ -226,7 +247,7 @@ class Purges(Protocol):
     """What is kept of one quarantine-purge job on one quarantine."""
 
     def keep(self) -> int | None:
-        """The seconds that the last purge kept; None: there was none."""
+        """The seconds that the last run kept, or wanted to; None: there was none."""
 
     def kept(self, seconds: int) -> None: ...
 

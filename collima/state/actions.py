@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, insert, select, update
 
-from collima.core.quarantine import Action
+from collima.core.quarantine import Action, Deed
 from collima.state.clock import micros, moment
 from collima.state.tables import actions
 
@@ -40,11 +40,13 @@ def _same(connection: Connection, ledger: int, action: Action) -> Action | None:
     return _action(row) if row and row.deed == action.deed else None
 
 
-def acted(connection: Connection, ledger: int, id: int, state: str, error: str) -> None:
+def acted(connection: Connection, ledger: int, id: int, state: str, error: str, *, waiting: bool) -> None:
     values: dict[str, object] = {"state": state, "error": error}
     if state != "waiting":
         values["subject"] = case((actions.c.deed.in_(RULES), actions.c.subject), else_="")
-    mine = actions.c.ledger == ledger, actions.c.id == id
+    mine = [actions.c.ledger == ledger, actions.c.id == id]
+    if waiting:
+        mine.append(actions.c.state == "waiting")
     connection.execute(update(actions).where(*mine).values(**values))
 
 
@@ -72,6 +74,14 @@ def done(connection: Connection, ledger: int, owner: str, items: Collection[str]
     last = select(func.max(actions.c.id)).where(*mine).group_by(actions.c.item, actions.c.deed)
     ids = connection.scalars(last).all()
     return [_action(row) for row in connection.execute(select(actions).where(actions.c.id.in_(ids)))]
+
+
+def words(connection: Connection, ledger: int, recipients: Collection[str]) -> Mapping[tuple[str, str], Deed]:
+    mine = actions.c.ledger == ledger, actions.c.recipient.in_(recipients), actions.c.deed.in_(RULES)
+    stands = actions.c.state.in_(("doing", "done"))
+    last = select(func.max(actions.c.id)).where(*mine, stands).group_by(actions.c.recipient, actions.c.sender)
+    rows = connection.execute(select(actions).where(actions.c.id.in_(connection.scalars(last).all())))
+    return {(row.recipient, row.sender): row.deed for row in rows}
 
 
 def released(connection: Connection, ledger: int, since: datetime) -> Mapping[str, int]:

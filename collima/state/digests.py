@@ -3,13 +3,13 @@
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import partial
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, func, insert, select, update
 
-from collima.core.quarantine import Action, Digest, Holder, ItemId, Ref
+from collima.core.quarantine import Action, Deed, Digest, Holder, ItemId, Ref
 from collima.state import actions, holders, outbox
 from collima.state.clock import maybe, micros
 from collima.state.database import Database
@@ -19,7 +19,9 @@ from collima.state.outbox import Letter, Unwritten
 from collima.state.tables import digest_items, digest_runs, digests, ledgers
 
 OWNERS = 250  # whose digests are stored in one transaction
+EVER = 1 << 62  # later than any moment
 MANY = 1_000  # names in one query
+_EMPTY = ~exists().where(digest_items.c.digest == digests.c.id)
 USUAL = 7  # runs that are remembered
 
 
@@ -76,7 +78,8 @@ class SqlDigests:
             return frozenset(item for some in connection.scalars(asked).partitions() for item in ids.intersection(some))
 
     def list(self, digests: Iterable[Digest], via: str) -> Iterator[str]:
-        """So many owners go in one transaction that the disk is not what takes the time."""
+        """So many owners go in one transaction that the disk is not what takes the time. What was dropped as it was to
+        go out, and is listed again, goes by another name: that mail has had its end."""
         for some in batches(digests, OWNERS):
             yield from raced(partial(self._list, some, via))
 
@@ -85,6 +88,7 @@ class SqlDigests:
         with self.database.write() as connection:
             ledger = self._open(connection)
             known = set(_ids(connection, some))
+            dropped = outbox.names(connection, [one.message_id for one in some if one.message_id not in known])
             taken = _listed(
                 connection, ledger, [ref.id for one in some if one.message_id not in known for ref in one.items]
             )
@@ -94,7 +98,9 @@ class SqlDigests:
                     continue
                 items = tuple({ref.id: ref for ref in one.items if ref.id not in taken}.values())
                 if items:
-                    new.append(replace(one, items=items))
+                    name = one.message_id
+                    anew = name.replace("@", f".{now:x}@") if name in dropped else name
+                    new.append(replace(one, items=items, message_id=anew))
                     known.add(one.message_id)
                     taken.update(ref.id for ref in items)
             add(connection, digests, (_digest_row(ledger, one, now) for one in new))
@@ -124,9 +130,28 @@ class SqlDigests:
             for row in rows
         }
 
+    def unlist(self, message_id: str, items: Collection[ItemId]) -> None:
+        def do() -> None:
+            with self.database.write() as connection:
+                one = digests.c.ledger == self._open(connection), digests.c.message_id == message_id
+                mine = digest_items.c.digest.in_(select(digests.c.id).where(*one))
+                for some in batches(items, MANY):
+                    connection.execute(delete(digest_items).where(mine, digest_items.c.item.in_(some)))
+                connection.execute(delete(digests).where(*one, _EMPTY))
+
+        raced(do)
+
+    def newest(self) -> datetime | None:
+        with self.database.read() as connection:
+            mine = digest_items.c.ledger == self._id(connection)
+            return _second(connection.scalar(select(func.max(digest_items.c.at)).where(mine)))
+
     def forget(self, before: datetime) -> int:
         """In transactions of a few thousand items. Returns how many items."""
-        count = 0
+        count, began = 0, micros(before)
+        with self.database.write() as connection:  # first: who is killed later tells nothing twice
+            late = ledgers.c.id == self._open(connection), ledgers.c.began < began
+            connection.execute(update(ledgers).where(*late).values(began=began))
         while gone := raced(lambda: self._forget(micros(before) // 1_000_000)):
             count += gone
         return count
@@ -139,8 +164,7 @@ class SqlDigests:
             if worn:
                 mine = digest_items.c.ledger == ledger, digest_items.c.item.in_(worn)
                 return connection.execute(delete(digest_items).where(*mine)).rowcount
-            empty = ~exists().where(digest_items.c.digest == digests.c.id)
-            connection.execute(delete(digests).where(digests.c.ledger == ledger, empty))
+            connection.execute(delete(digests).where(digests.c.ledger == ledger, _EMPTY))
             holders.forget(connection, ledger)
             return 0
 
@@ -150,13 +174,17 @@ class SqlDigests:
         with self.database.read() as connection:
             return holders.off(connection, self._id(connection))
 
-    def know(self, known: Iterable[Holder]) -> None:
+    def missing(self, owners: Collection[str]) -> tuple[int, int]:
+        with self.database.read() as connection:
+            return holders.missing(connection, self._id(connection), owners)
+
+    def know(self, known: Iterable[Holder], spare: datetime | None = None) -> None:
         now = micros(self.database.now())
         ledger = self._made()
         for some in batches(holders.rows(ledger, known, now), ROWS // 5):
             raced(partial(self._know, some))
         with self.database.write() as connection:
-            holders.unknown(connection, ledger, now)
+            holders.unknown(connection, ledger, now, EVER if spare is None else micros(spare))
 
     def _know(self, some: Sequence[Mapping[str, object]]) -> None:
         with self.database.write() as connection:
@@ -183,9 +211,9 @@ class SqlDigests:
 
         return raced(do)
 
-    def acted(self, id: int, state: str, error: str = "") -> None:
+    def acted(self, id: int, state: str, error: str = "", *, waiting: bool = False) -> None:
         with self.database.write() as connection:
-            actions.acted(connection, self._id(connection), id, state, outbox.short(error))
+            actions.acted(connection, self._id(connection), id, state, outbox.short(error), waiting=waiting)
 
     def action(self, id: int) -> Action | None:
         with self.database.read() as connection:
@@ -200,6 +228,10 @@ class SqlDigests:
     def done(self, owner: str, items: Collection[str]) -> Sequence[Action]:
         with self.database.read() as connection:
             return actions.done(connection, self._id(connection), owner, items)
+
+    def words(self, recipients: Collection[str]) -> Mapping[tuple[str, str], Deed]:
+        with self.database.read() as connection:
+            return actions.words(connection, self._id(connection), recipients)
 
     def owned(self, addresses: Collection[str]) -> frozenset[str]:
         with self.database.read() as connection:
@@ -242,6 +274,10 @@ class SqlDigests:
                 return self._open(connection)
 
         return raced(do)
+
+
+def _second(at: int | None) -> datetime | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC)
 
 
 def _listed(connection: Connection, ledger: int, ids: Sequence[str]) -> set[str]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, exists, select, update
 
 from collima.core.quarantine import Holder
 from collima.state.clock import maybe
-from collima.state.keys import put
+from collima.state.keys import ROWS, put
 from collima.state.tables import digests, holders
 
 
@@ -29,10 +29,20 @@ def know(connection: Connection, some: Sequence[Mapping[str, object]]) -> None:
     put(connection, holders, some, changed=["addresses", "language", "asked", "seen"])
 
 
-def unknown(connection: Connection, ledger: int, now: int) -> None:
-    """Who was not found this time owns no address any more: it may be somebody else's by now."""
-    gone = holders.c.ledger == ledger, holders.c.seen != now, holders.c.addresses != "[]"
+def unknown(connection: Connection, ledger: int, now: int, spare: int) -> None:
+    """Who was not found this time, nor since `spare`, owns no address any more: it may be somebody else's by now."""
+    gone = holders.c.ledger == ledger, holders.c.seen != now, holders.c.seen < spare, holders.c.addresses != "[]"
     connection.execute(update(holders).where(*gone).values(addresses="[]", asked=False))
+
+
+def missing(connection: Connection, ledger: int, owners: Collection[str]) -> tuple[int, int]:
+    """(not among these, all) of those who have an address."""
+    known = select(holders.c.owner).where(holders.c.ledger == ledger, holders.c.addresses != "[]")
+    gone = count = 0
+    for some in connection.scalars(known.execution_options(yield_per=ROWS)).partitions():
+        count += len(some)
+        gone += sum(owner not in owners for owner in some)
+    return gone, count
 
 
 def off(connection: Connection, ledger: int) -> frozenset[str]:

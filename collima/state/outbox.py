@@ -137,6 +137,11 @@ def _rows(letters: Iterable[Letter | Unwritten], now: int) -> Iterator[Mapping[s
         }
 
 
+def names(connection: Connection, message_ids: Sequence[str]) -> frozenset[str]:
+    """Which of them there are, or were."""
+    return frozenset(connection.scalars(select(outbox.c.message_id).where(outbox.c.message_id.in_(message_ids))))
+
+
 def doubt(connection: Connection, via: str, now: int) -> None:
     """What is `sending` through `via`, and whose sender is gone: sent again, or unknown."""
     mine = outbox.c.via == via, outbox.c.state == "sending"

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
 
+from collima.state.actions import RULES
 from collima.state.clock import micros
 from collima.state.database import Database
 from collima.state.keys import NAMES, batches
@@ -55,9 +56,9 @@ def purge(
     mails from before `keep_runs`; logs, what mails said, mails of a ledger, and services that are gone from before
     `keep_logs` (as changes).
 
-    Notices stay for NOTICES at least. Approvals and the holds that were approved stay, the ids of closed accounts, runs
-    under way, and the newest slot of each job. Returns what was deleted, by table. Each run is a transaction of its
-    own: nobody waits long.
+    Notices stay for NOTICES at least, and what people said of senders until they take it back. Approvals and the holds
+    that were approved stay, the ids of closed accounts, runs under way, and the newest slot of each job. Returns what
+    was deleted, by table. Each run is a transaction of its own: nobody waits long.
     """
     counts = {"changes": 0, "holds": 0, "notices": 0, "runs": 0}
     before_changes, before_runs = micros(keep_changes), micros(keep_runs)
@@ -86,7 +87,8 @@ def purge(
         worn_holds = connection.scalars(select(holds.c.id).where(ended, approved.is_not(True))).all()
         for some in batches(worn_holds, NAMES):
             counts["holds"] += connection.execute(delete(holds).where(holds.c.id.in_(some))).rowcount
-        settled = actions.c.at < before_changes, actions.c.state != "waiting"
+        holds_still = actions.c.deed.in_(RULES) & (actions.c.state == "done")  # whose word it is, and what was before
+        settled = actions.c.at < before_changes, actions.c.state != "waiting", ~holds_still
         counts["actions"] = connection.execute(delete(actions).where(*settled)).rowcount
         counts["notices"] = connection.execute(delete(notices).where(_told_long_ago(database, keep_changes))).rowcount
     return {**counts, **_of_the_service(database, before_runs, micros(keep_logs or keep_changes))}

@@ -450,7 +450,7 @@ purges = _table(
     "purges",
     Column("job", Name, primary_key=True),
     Column("target", Name, primary_key=True),
-    Column("keep", BigInteger, nullable=False),  # seconds that the last one kept
+    Column("keep", BigInteger, nullable=False),  # seconds that the last run kept
     Column("at", BigInteger, nullable=False),
 )
 

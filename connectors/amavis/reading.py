@@ -22,7 +22,7 @@ from connectors.amavis.database import (
     USERS,
     WBLIST,
 )
-from connectors.amavis.rows import Key, address, item, key, pieces, text, unquoted
+from connectors.amavis.rows import VIRUS, Key, address, item, key, pieces, text, unquoted
 
 BY_TIME = "FORCE INDEX (msgs_idx_time_num)"
 PORTION = 1000
@@ -69,7 +69,9 @@ _BY_MESSAGE = (
 )
 """What `rows.item` wants."""
 _RANKS = (
-    select(MSGRCPT.c.bspam_level, MSGS.c.time_num, MSGS.c.partition_tag, MSGS.c.mail_id, MSGRCPT.c.rseqnum)
+    select(
+        MSGS.c.content, MSGRCPT.c.bspam_level, MSGS.c.time_num, MSGS.c.partition_tag, MSGS.c.mail_id, MSGRCPT.c.rseqnum
+    )
     .select_from(MSGRCPT.join(MSGS, TO_RECIPIENT))
     .where(HELD)
 )
@@ -98,8 +100,8 @@ def held_for(connection: Connection, recipients: Collection[str], since: datetim
         if numbers := connection.execute(known).scalars().all():
             asked = _RANKS.where(MSGRCPT.c.rid.in_(numbers), MSGS.c.time_num >= seconds(since))
             found += (
-                Rank(float(level or 0.0), -second, Key(partition, text(mail), number).id)
-                for level, second, partition, mail, number in connection.execute(asked)
+                Rank(text(content) == VIRUS, float(level or 0.0), -second, Key(partition, text(mail), number).id)
+                for content, level, second, partition, mail, number in connection.execute(asked)
             )
     return sorted(found)
 

@@ -21,8 +21,12 @@ from connectors.amavis.changing import Claimed
 
 _CONNECT = 10.0  # seconds, for each step on the way to the question
 _ATTEMPTS, _DEADLINE = 3, 20.0  # somebody waits before a page
-_PERMANENT = "450 4.5.0"
-"""amavisd's own: a wrong id, a body that is gone. A next hop's 450 has another text."""
+_PERMANENT = ("450 4.5.0 Failure", "450 4.5.0 ERROR")
+"""amavisd's own: a wrong id, a body that is gone, a fault in it. `450 4.5.0 Unexpected` is the next hop's 452, which
+passes."""
+_LOST = re.compile(r"(?i)resp(\.|onse) to data-dot|during fwd-(data-end|rundown)|timed out(?! during fwd-)")
+"""amavisd had sent the whole message, and the next hop has not said what became of it (its Amavis::Out::SMTP); or it
+does not say where it ran out of time."""
 _SAFE = "".join(map(chr, range(0x21, 0x7F))).replace("%", "")
 
 
@@ -95,7 +99,7 @@ class Releases:
         if not answers:
             raise _doubt(place, "the answer was cut")
         for answer in answers:
-            _judge(place, answer.replace(claimed.secret, "…") if claimed.secret else answer)  # amavisd repeats it
+            judge(place, answer.replace(claimed.secret, "…") if claimed.secret else answer)  # amavisd repeats it
 
     def _greeted(self, place: str) -> socket.socket:
         try:
@@ -147,9 +151,10 @@ def _answer(link: socket.socket) -> list[tuple[str, str]]:
     return [(name, value) for name, equals, value in (text.partition("=") for text in lines) if equals]
 
 
-def _judge(place: str, answer: str) -> None:
+def judge(place: str, answer: str) -> None:
+    """Returns when it was delivered. Raises Doubt, and Refused, transient when it may be asked again."""
     said = f"{place}: {line(discreet(answer), 200)}"
-    if "timed out" in answer:
+    if _LOST.search(answer) and not answer.startswith("2"):
         raise Doubt(f"{said}; it may have been delivered")
     if answer.startswith("250 ") and "No recipients" not in answer:
         return

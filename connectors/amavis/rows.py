@@ -13,7 +13,9 @@ from collima.core.quarantine import Category, Item, ItemId
 
 T = TypeVar("T")
 
-_CATEGORY: Mapping[str, Category] = {"S": "spam", "Y": "spam", "B": "banned", "V": "virus"}
+VIRUS = "V"
+"""Of msgs.content."""
+_CATEGORY: Mapping[str, Category] = {"S": "spam", "Y": "spam", "B": "banned", VIRUS: "virus"}
 _KEY = re.compile(r"(-?\d{1,10}):([\w+=-]{1,32}):(\d{1,10})", re.ASCII)
 
 

@@ -29,7 +29,7 @@ _ORPHANS = "FROM recipients WHERE message NOT IN (SELECT id FROM messages)"
 
 
 _RANKS = """
-SELECT score, at, message, number FROM recipients JOIN messages ON messages.id = recipients.message
+SELECT category, score, at, message, number FROM recipients JOIN messages ON messages.id = recipients.message
 WHERE released IS NULL AND recipient = ? AND at >= ?
 """
 _EXTENDED = """
@@ -80,9 +80,11 @@ class Session:
     def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Rank]:
         with self._reading():
             return sorted(
-                Rank(score, -second, self._id(message, number))
+                Rank(category == "virus", score, -second, self._id(message, number))
                 for recipient in set(recipients)
-                for score, second, message, number in self._connection.execute(_RANKS, (recipient, _second(since)))
+                for category, score, second, message, number in self._connection.execute(
+                    _RANKS, (recipient, _second(since))
+                )
             )
 
     def extended(self, recipients: Collection[str]) -> frozenset[str]:

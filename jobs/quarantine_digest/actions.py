@@ -3,6 +3,7 @@
 `collima.app.web` draws this and calls it; nothing here knows of pages.
 """
 
+import time
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,27 +11,42 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
-from collima.core.errors import ConfigError, Refused
-from collima.core.options import address
+from collima.core.errors import ConfigError, Refused, StateError
 from collima.core.ports import Clock, Context
-from collima.core.quarantine import Action, Category, Deed, Digests, Holder, Item, ItemId, Quarantine, Rank, Rule
+from collima.core.quarantine import (
+    Action,
+    ActionState,
+    Category,
+    Deed,
+    Digests,
+    Holder,
+    Item,
+    ItemId,
+    Quarantine,
+    Rank,
+    Rule,
+)
 from jobs.quarantine_digest.options import Options
 from jobs.quarantine_digest.owners import plain
+from jobs.quarantine_digest.senders import Bar, barred, own
 
 ASKING: Collection[Category] = frozenset({"banned", "virus"})
 """What an administrator approves before anybody gets it."""
 SLOW = timedelta(minutes=5)
 """A deed under way for longer than that was cut short, and nobody knows how far it came."""
 
-Why = Literal["gone", "own", "nobody", "odd", "many"]
+PAUSES = (0.2, 0.5, 1.0, 2.0)
+"""Seconds between the attempts to store what became of a deed, which cannot be taken back."""
+
+Why = Literal["gone", "many", "doubt"] | Bar
 Fate = Literal["held", "asks", "again", "under-way", "released", "waiting", "refused", "lost", "gone"]
 
 
 class Declined(Refused):
     """What a person asked for is not done, and trying again does not help.
 
-    `why`: gone: it is not held any more. own: a sender of ours is neither allowed nor blocked. nobody: it has no
-    sender. odd: its sender is no plain address. many: too many of their requests wait.
+    `why`: gone: it is not held any more. own, nobody, odd: its sender is neither allowed nor blocked. many: too many of
+    their requests wait. doubt: it may have been done, and what became of it could not be stored.
     """
 
     def __init__(self, why: Why) -> None:
@@ -48,6 +64,7 @@ class Standing:
     item: Item | None  # as it is held now
     done: Mapping[Deed, Action]  # the newest of each deed
     said: Rule | None = None  # of this sender to this recipient, as it is now
+    theirs: bool = False  # and it is what a person said
 
     def fate(self, now: datetime) -> Fate:
         """What became of it, or may. asks: an administrator decides. again: it did not work, and may be tried again.
@@ -77,7 +94,7 @@ class Everything:
     total: int  # that are held now
     before: int  # of them, on pages before this one
     last: Rank | None  # where the next page goes on; None: there is none
-    rules: Sequence[tuple[str, str, Rule]]  # recipient, sender
+    rules: Sequence[tuple[str, str, Rule, bool]]  # recipient, sender; and whether a person said it
     requests: Sequence[Action]  # newest first
 
 
@@ -92,6 +109,7 @@ class Actions:
     options: Options
     context: Context
     clock: Clock
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def digests(self) -> Digests:
@@ -119,13 +137,13 @@ class Actions:
             here = [rank.id for rank in ranks[begin : begin + most]]
             items = quarantine.items(here)
             rules = quarantine.rules(addresses)
-        done = self.digests.done(holder.owner, here)
+        done, words = self.digests.done(holder.owner, here), self.digests.words(addresses)
         return Everything(
             items=[_standing(item, items[item], done) for item in here if item in items],
             total=len(ranks),
             before=begin,
             last=ranks[begin + most - 1] if begin + most < len(ranks) else None,
-            rules=sorted((recipient, sender, rule) for (recipient, sender), rule in rules.items()),
+            rules=sorted((*of, rule, words.get(of) == rule) for of, rule in rules.items()),
             requests=[one for one in self.digests.actions(owner=holder.owner) if one.deed == "request"],
         )
 
@@ -143,19 +161,15 @@ class Actions:
         """Raises Declined (gone) for one that is not theirs, is not held any more, and that they did nothing about."""
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
-            said = quarantine.rules([found.recipient]).get((found.recipient, found.sender))
-        return replace(found, said=said)
+            of = found.recipient, found.sender
+            said = quarantine.rules([found.recipient]).get(of)
+        theirs = said is not None and self.digests.words([found.recipient]).get(of) == said
+        return replace(found, said=said, theirs=theirs)
 
     def barred(self, holder: Holder, sender: str) -> Why | None:
         """Why this sender is neither allowed nor blocked by them."""
-        if not sender:
-            return "nobody"
-        try:
-            _, _, domain = address(sender).partition("@")
-        except ValueError:
-            return "odd"
-        own = {own.partition("@")[2] for own in holder.addresses} | set(self.options.own_domains)
-        return "own" if any(domain == one or domain.endswith(f".{one}") for one in own) else None
+        site = [self.context.stationery.site] if self.context.stationery else []
+        return barred(sender, own((*site, *self.options.own_domains), holder.addresses))
 
     def _standing(self, quarantine: Quarantine, holder: Holder, id: ItemId) -> Standing:
         item = quarantine.items([id]).get(id)
@@ -172,9 +186,7 @@ class Actions:
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
             before = found.done.get("release")
-            cut = before is not None and before.state == "doing" and before.at < self.clock() - SLOW
-            if before and cut:  # it may have been delivered: a person decides whether it goes again
-                self.digests.acted(before.id, "refused", "cut short: it may have been delivered")
+            cut = self.cut(before)  # a person decides whether it goes again
             if found.item is None:
                 if not found.done:
                     raise Declined("gone")
@@ -185,6 +197,13 @@ class Actions:
             else:
                 self.deliver(quarantine, holder.owner, found.item)
 
+    def cut(self, release: Action | None) -> bool:
+        """Whether it was cut short: then it is refused from now on, for it may have been delivered."""
+        if release is None or release.state != "doing" or release.at >= self.clock() - SLOW:
+            return False
+        self.digests.acted(release.id, "refused", "cut short: it may have been delivered")
+        return True
+
     def deliver(self, quarantine: Quarantine, owner: str, item: Item) -> Action:
         """Once, however many click, or are killed. `failed`: it may be tried again; `refused`: it may not."""
         action, new = self.digests.act(self._action("release", owner, item))
@@ -193,10 +212,20 @@ class Actions:
         try:
             quarantine.release(item.id, item.recipient)
         except Refused as err:
-            self.digests.acted(action.id, "failed" if err.transient else "refused", str(err))
-        else:
-            self.digests.acted(action.id, "done")
-        return self.digests.action(action.id) or action
+            return self.settle(action, "failed" if err.transient else "refused", str(err))
+        return self.settle(action, "done")
+
+    def settle(self, action: Action, state: ActionState, error: str = "", *, waiting: bool = False) -> Action:
+        """What became of a deed that was done. Raises Declined (doubt) when it cannot be stored for some seconds."""
+        for pause in (*PAUSES, None):
+            try:
+                self.digests.acted(action.id, state, error, waiting=waiting)
+                break
+            except StateError as err:
+                if pause is None:
+                    raise Declined("doubt") from err
+                self.sleep(pause)
+        return replace(action, state=state, error=error)
 
     def rule(self, holder: Holder, item: ItemId, rule: Rule) -> None:
         """Allows or blocks exactly this item's sender, for exactly its recipient. Raises Declined, Refused."""
@@ -205,7 +234,7 @@ class Actions:
             if why := self.barred(holder, found.sender):
                 raise Declined(why)
             of = found.recipient, found.sender
-            words, before = self._words(holder, of), quarantine.said(*of)
+            words, before = self._words(of), quarantine.said(*of)
             if words and quarantine.rules([of[0]]).get(of) != words[0].deed:
                 self._end(words)  # somebody else has changed it since
             made = Action(
@@ -224,16 +253,16 @@ class Actions:
             try:
                 quarantine.rule(found.recipient, found.sender, rule)
             except Refused as err:
-                self.digests.acted(action.id, "failed", str(err))
+                self.settle(action, "failed", str(err))
                 raise
-            self.digests.acted(action.id, "done")
+            self.settle(action, "done")
 
     def undo(self, holder: Holder, item: ItemId) -> None:
         """Takes back their last word on this item's sender: what was said before it, by them or by an administrator,
         holds again. Raises Declined, Refused."""
         with self.quarantine() as quarantine:
             found = self._standing(quarantine, holder, item)
-            self._take_back(quarantine, holder, (found.recipient, found.sender), 1)
+            self._take_back(quarantine, (found.recipient, found.sender), 1)
 
     def forget(self, holder: Holder, recipient: str, sender: str) -> None:
         """Takes back all that they said of this sender. Raises Declined for an address that is not theirs, and
@@ -241,7 +270,7 @@ class Actions:
         if not self.theirs(holder, recipient):
             raise Declined("gone")
         with self.quarantine() as quarantine:
-            self._take_back(quarantine, holder, (recipient, sender), None)
+            self._take_back(quarantine, (recipient, sender), None)
 
     def turn(self, holder: Holder, *, off: bool) -> None:
         """No digest from now on, or one again."""
@@ -250,24 +279,23 @@ class Actions:
         made = Action(0, deed, holder.owner, holder.owner, "", "", "", "done", self.clock())
         self.digests.act(made)
 
-    def _take_back(self, quarantine: Quarantine, holder: Holder, of: tuple[str, str], most: int | None) -> None:
+    def _take_back(self, quarantine: Quarantine, of: tuple[str, str], most: int | None) -> None:
         """So many of their words, newest first. Where theirs is not what holds now, somebody else has changed it since:
-        that is forgotten, with all that they have said."""
-        words = self._words(holder, of)
+        that stays, and all that they have said is over."""
+        words = self._words(of)
         if words and quarantine.rules([of[0]]).get(of) == words[0].deed:
             words = words[:most]
             quarantine.put_back(*of, words[-1].before)
-        else:
-            quarantine.rule(*of, None)
         self._end(words)
 
-    def _words(self, holder: Holder, of: tuple[str, str]) -> Sequence[Action]:
-        """What they said of that sender for that recipient, and have not taken back; newest first."""
-        return [one for one in self.digests.actions(owner=holder.owner, of=of) if one.state in ("done", "doing")]
+    def _words(self, of: tuple[str, str]) -> Sequence[Action]:
+        """What was said of that sender for that recipient, and not taken back; newest first. By whoever had the address
+        then: it is theirs now."""
+        return [one for one in self.digests.actions(of=of) if one.state in ("done", "doing")]
 
     def _end(self, words: Sequence[Action]) -> None:
         for word in words:
-            self.digests.acted(word.id, "undone")
+            self.settle(word, "undone")
 
     def _action(self, deed: Deed, owner: str, item: Item) -> Action:
         return Action(0, deed, owner, item.recipient, item.id, item.sender, item.category, "doing", self.clock())

@@ -1,6 +1,6 @@
 """The words of one digest, written as it goes out: what was released, purged or delivered meanwhile is left out."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
@@ -10,6 +10,7 @@ from collima.core.quantities import Duration
 from collima.core.quarantine import Category, Digest, Digests, Holder, Item, ItemId, Quarantine
 from jobs.quarantine_digest.options import Options
 from jobs.quarantine_digest.owners import plain
+from jobs.quarantine_digest.senders import barred, own
 from jobs.quarantine_digest.shown import shown
 from jobs.quarantine_digest.tokens import Links
 
@@ -43,6 +44,7 @@ class Composer:
     digests: Digests
     pad: Pad
     links: Links | None
+    site: str
     zone: tzinfo
     session: Quarantine
 
@@ -51,7 +53,9 @@ class Composer:
         and written one by one. Raises SourceError, and ConfigError for a template that cannot be used."""
         digests = self.digests.digests(message_ids)
         holders = self.digests.holders([digest.owner for digest in digests.values()])
-        wanted = [(one, _wanted(one, holders.get(one.owner)) if one else ()) for one in map(digests.get, message_ids)]
+        wanted = [
+            (one, self._wanted(one, holders.get(one.owner)) if one else ()) for one in map(digests.get, message_ids)
+        ]
         while wanted:
             count = _portion([len(ids) for _, ids in wanted])
             some, wanted = wanted[:count], wanted[count:]
@@ -60,15 +64,27 @@ class Composer:
                 held = [found[item] for item in ids if item in found]
                 yield self._letter(digest, _ordered(held), clock()) if digest and held else None
 
+    def _wanted(self, digest: Digest, holder: Holder | None) -> Sequence[ItemId]:
+        """Nothing for who wants no digest any more, and nothing of an address that is theirs no longer: that is new
+        again, for whoever has the address when the next digests are planned."""
+        if holder and holder.off:
+            return ()
+        theirs = holder.addresses if holder else ()
+        kept = [ref.id for ref in digest.items if not {ref.recipient, plain(ref.recipient)}.isdisjoint(theirs)]
+        if len(kept) < len(digest.items):
+            self.digests.unlist(digest.message_id, {ref.id for ref in digest.items}.difference(kept))
+        return kept
+
     def _letter(self, digest: Digest, held: Sequence[Item], now: datetime) -> bytes:
         local = now.astimezone(self.zone)
         links, until = self.links, A_MONTH.after(now)
+        ours = own((self.site, *self.options.own_domains), digest.addresses)
         off = links.off(digest.owner, until) if links else ""
         values = {
             "owner": digest.owner,
             "today": local.date(),
             "count": len(held),
-            "lines": [self._line(digest, item) for item in held[: self.options.most]],
+            "lines": [self._line(digest, item, ours) for item in held[: self.options.most]],
             "more": max(0, len(held) - self.options.most),
             "days": max(1, self.options.keep.seconds // 86400),
             "page": links.page(digest.owner, until) if links else "",
@@ -84,7 +100,8 @@ class Composer:
             unsubscribe=off,
         )
 
-    def _line(self, digest: Digest, item: Item) -> Line:
+    def _line(self, digest: Digest, item: Item, ours: Collection[str]) -> Line:
+        """`ours`: domains of which no sender is allowed or blocked."""
         author = item.author.strip()
         return Line(
             author=shown(author or item.sender, 100) or "<>",
@@ -94,25 +111,19 @@ class Composer:
             at=item.at.astimezone(self.zone),
             size=item.size,
             category=item.category,
-            **self._links(digest.owner, item),
+            **self._links(digest.owner, item, ours),
         )
 
-    def _links(self, owner: str, item: Item) -> Mapping[str, str]:
+    def _links(self, owner: str, item: Item, ours: Collection[str]) -> Mapping[str, str]:
         links, until = self.links, self.options.keep.after(item.at)
         if not links:
             return {"release": "", "allow": "", "block": ""}
+        named = barred(item.sender, ours) is None
         return {
             "release": links.item(owner, item.id, "release", until),
-            "allow": links.item(owner, item.id, "allow", until) if item.sender else "",
-            "block": links.item(owner, item.id, "block", until) if item.sender else "",
+            "allow": links.item(owner, item.id, "allow", until) if named else "",
+            "block": links.item(owner, item.id, "block", until) if named else "",
         }
-
-
-def _wanted(digest: Digest, holder: Holder | None) -> Sequence[ItemId]:
-    """Nothing for who wants no digest any more, and nothing of an address that has become another person's."""
-    if holder is None or holder.off:
-        return ()
-    return [ref.id for ref in digest.items if not {ref.recipient, plain(ref.recipient)}.isdisjoint(holder.addresses)]
 
 
 def _portion(sizes: Sequence[int]) -> int:

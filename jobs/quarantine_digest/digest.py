@@ -18,8 +18,9 @@ from collima.core.quarantine import OLDER, Compose, Digest, Digests, Holder, Ite
 from collima.core.targets import Place
 from collima.directory.filters import Or, Present
 from collima.directory.ports import Question
+from jobs.quarantine_digest import requests
 from jobs.quarantine_digest.compose import LETTER, Composer
-from jobs.quarantine_digest.findings import DIGESTS, counted, released
+from jobs.quarantine_digest.findings import DIGESTS, counted, released, silent, spared
 from jobs.quarantine_digest.options import AT_ONCE, SETTLING, Options
 from jobs.quarantine_digest.owners import NOBODY, SEVERAL, Owners, owners
 from jobs.quarantine_digest.tokens import Links
@@ -43,6 +44,8 @@ class Seen:
     began: datetime | None = None
     requests: int = 0  # that wait for an administrator
     released: Mapping[str, int] = field(default_factory=dict)  # by sender
+    missing: int = 0  # people of the last run who are not found now
+    known: int = 0  # people of the last run
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Digesting:
     def read(self) -> Iterator[Seen]:
         """Raises ConfigError, too, for a template or a key that cannot be used when the mail goes out."""
         options, connect, now = self.options, self.context.connect, self.context.clock()
-        self.stationery.check(LETTER, options.templates)
+        for letter in (LETTER, requests.LETTER) if options.actions else (LETTER,):
+            self.stationery.check(letter, options.templates)
         self._links()
         began = self.digests.began()
         with connect(options.source) as directory, blaming(options.source):
@@ -73,16 +77,20 @@ class Digesting:
         with connect(options.quarantine) as session, blaming(options.quarantine):
             new = self._new(session, now, began)
         who = people.answers[WHO]
+        found = owners(people, options.addresses, options.language, who, new.keys())
+        missing, known = self.digests.missing({holder.owner for holder in found.holders.values()})
         everybody: Reading = replace(people.reading, connector=options.source, entries=who.bit_count())
         yield Seen(
             new=new,
-            owners=owners(people, options.addresses, options.language, who, new.keys()),
+            owners=found,
             reading=replace(everybody, scope=everybody.scope and f"{everybody.scope}:who"),
             off=self.digests.off(),
             usual=self.digests.usual(),
             began=began,
             requests=len(self.digests.actions(waiting=True)),
             released=self.digests.released(RELEASED.before(now)),
+            missing=missing,
+            known=known,
         )
 
     @property
@@ -129,7 +137,11 @@ class Digesting:
             readings=(seen.reading,) if seen.reading else (),
             subjects=(self._subject(seen),),
             changes=tuple(changes),
-            findings=(*counted(counts), *released(seen.released, day)),
+            findings=(
+                *counted(counts),
+                *spared(seen.missing, seen.known, self._exceeded(seen)),
+                *released(seen.released, day),
+            ),
             waits=waits,
             mends=frozenset({DIGESTS}),
         )
@@ -193,26 +205,40 @@ class Digesting:
         for message_id in self.digests.list((change.detail for change in go), self.options.via):
             yield Outcome(left.pop(message_id))
         yield from (Outcome(key, "all of its messages are in another digest") for key in left.values())
-        self.digests.count(sum(not change.detail.older for change in go))
+        if count := sum(not change.detail.older for change in go):  # what is older says nothing of a usual night
+            self.digests.count(count)
         self._forget()
 
     def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
         """`ports.Mending`: a run without a digest keeps the ledger in order all the same."""
         self._begin(seen)
-        self._forget()
-        return ()
+        return self._forget()
 
     def _begin(self, seen: Seen) -> None:
         if seen.began is None:
             self.digests.begin(AT_ONCE.before(self.context.clock()))
-        self.digests.know(seen.owners.holders.values())
+        spare = self.options.keep.before(self.context.clock()) if self._exceeded(seen) else None
+        self.digests.know(seen.owners.holders.values(), spare)
 
-    def _forget(self) -> None:
+    def _exceeded(self, seen: Seen) -> Amount | None:
+        """`source-drop`, where more people than that vanished at once. They are spared for as long as their messages
+        are kept: who vanishes so comes back, and has mails that wait."""
+        guard = self.options.guard.over(self.context.guard)
+        drop = guard.source_drop
+        many = seen.missing > (guard.small_change or 0) and drop and drop.exceeded_by(seen.missing, seen.known)
+        return drop if many else None
+
+    def _forget(self) -> Iterable[Finding]:
+        """Nothing, where that would be all there is: a clock that is ahead looks just like that."""
         before = SLACK.before(self.options.keep.before(self.context.clock()))
-        self.digests.forget(before)
+        if newest := self.digests.newest():
+            if newest < before:
+                return silent(newest)
+            self.digests.forget(before)
         for request in self.digests.actions(waiting=True):
             if request.at < before:  # what it asked for came in before it was asked for
                 self.digests.acted(request.id, "failed", "it was purged before anybody decided")
+        return ()
 
     def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:  # noqa: ARG002
         return ()
@@ -231,7 +257,7 @@ class Digesting:
         options, context = self.options, self.context
         links, pad = self._links(), self.stationery.pad(LETTER, options.templates, options.from_)
         with context.connect(options.quarantine) as session:
-            composer = Composer(options, self.digests, pad, links, context.timezone, session)
+            composer = Composer(options, self.digests, pad, links, self.stationery.site, context.timezone, session)
 
             def compose(message_ids: Sequence[str]) -> Iterator[bytes | None]:
                 with blaming(options.quarantine):

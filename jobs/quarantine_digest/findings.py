@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 
 from collima.core import counting
 from collima.core.counting import Sentences
+from collima.core.guard import share
 from collima.core.model import Finding
+from collima.core.quantities import Amount
 from collima.core.text import line
 
 DIGESTS = "digests"
@@ -28,6 +30,19 @@ CODES = frozenset(code for _, code, _ in _TOLD)
 
 def counted(counts: Mapping[str, int]) -> Iterator[Finding]:
     return counting.counted(_TOLD, DIGESTS, counts)
+
+
+def spared(missing: int, known: int, limit: Amount | None) -> Iterator[Finding]:
+    """`limit`: what they are more than; None: they are not."""
+    if limit:
+        told = f"{missing} of {known} people are not found any more ({share(missing, known)}, limit {limit})"
+        yield Finding("warning", DIGESTS, "people-spared", f"{told}: their pages and their mails that wait are kept")
+
+
+def silent(newest: datetime) -> Iterator[Finding]:
+    """`newest`: all that the ledger knows is as old, and would be forgotten."""
+    told = f"the newest message that was told came in at {newest.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    yield Finding("warning", DIGESTS, "silent", f"{told}: is the clock right, does mail come in?")
 
 
 def released(senders: Mapping[str, int], since: date) -> Iterator[Finding]:

@@ -55,7 +55,8 @@ class Options:
     most: Annotated[int, "lines in one mail; what is beyond is counted"] = 100
     actions: Annotated[Actions | None, "links to release, allow and block; without it the mail has none"] = None
     own_domains: Annotated[
-        tuple[str, ...], "domains whose senders nobody allows or blocks, beside those of the person's own addresses"
+        tuple[str, ...],
+        "domains whose senders nobody allows or blocks, beside `site` and those of the person's own addresses",
     ] = ()
     templates: Annotated[Path | None, "a folder with the site's own `digest.it.txt.j2`, `digest.it.html.j2` …"] = None
     mode: Annotated[Literal["apply", "watch"], "`watch`: planned and reported, never applied"] = "apply"

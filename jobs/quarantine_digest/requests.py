@@ -65,21 +65,27 @@ class Requests:
         return action, standing if standing and standing.item else None
 
     def decide(self, id: str, *, approve: bool) -> None:
-        """An administrator's word, once: what came of it is on record. A next hop that is down leaves it waiting."""
+        """An administrator's word, once: what came of it is on record, and of two at once the first one's word stands,
+        unless it was delivered. A next hop that is down leaves it waiting."""
         digests = self.actions.digests
         action, standing = self.waiting(id)
         if action.state != "waiting":
             return
         if not approve:
-            digests.acted(action.id, "refused")
+            digests.acted(action.id, "refused", waiting=True)
             return
         if standing is None or standing.item is None:
-            digests.acted(action.id, "failed", "it is not held any more")
+            digests.acted(action.id, "failed", "it is not held any more", waiting=True)
             return
+        self.actions.cut(
+            standing.done.get("release")
+        )  # by an administrator before: the quarantine knows how far it came
         with self.actions.quarantine() as quarantine:
             released = self.actions.deliver(quarantine, action.owner, standing.item)
-        if released.state in ("done", "refused"):
-            digests.acted(action.id, "done" if released.state == "done" else "failed", released.error)
+        if released.state == "done":  # whatever another one has said meanwhile: it was delivered
+            self.actions.settle(action, "done")
+        elif released.state == "refused":
+            self.actions.settle(action, "failed", released.error, waiting=True)
 
     def _letters(self, action: Action, item: Item) -> Iterator[tuple[EmailMessage, Sequence[str]]]:
         """One to each administrator. Its name is made of the request, so that it is one mail however often it is

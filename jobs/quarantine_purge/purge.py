@@ -14,7 +14,7 @@ from collima.core.targets import Place
 
 QUARANTINE = "quarantine"
 """The one subject of this kind."""
-PURGE = Key(QUARANTINE, "purge", "")
+PURGE = "purge"
 HANDFUL = 10  # messages that may go though they are all that there are
 NOTHING = Stale(0, 0, None)
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
@@ -28,7 +28,7 @@ class Seen:
     session: Quarantine | None = None
     stale: Stale = NOTHING
     orphans: int = 0
-    kept: int | None = None  # seconds, by the last purge
+    kept: int | None = None  # seconds, by the last run
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Purging:
     keep: Duration
     context: Context
     purges: Purges
-    verbs: tuple[str, ...] = ("purge",)
-    bulk: frozenset[str] = frozenset({"purge"})
+    verbs: tuple[str, ...] = (PURGE,)
+    bulk: frozenset[str] = frozenset({PURGE})
 
     @contextmanager
     def read(self) -> Iterator[Seen]:
@@ -55,13 +55,21 @@ class Purging:
         changes, findings, waits = [], [], {}
         if stale.messages or seen.orphans:
             why = f"{stale.messages} messages from before {_told(seen.before)} UTC"
-            changes.append(Change(PURGE, why, None, weight=stale.messages))
+            key = Key(QUARANTINE, PURGE, f"keep {self.keep}")  # who approves one `keep` approves no other
+            changes.append(Change(key, why, None, weight=stale.messages))
             if reasons := list(self._doubts(seen)):
-                waits[PURGE] = "; ".join(reasons)
+                waits[key] = "; ".join(reasons)
         if seen.orphans:
             told = f"{seen.orphans} rows belong to no message any more"
             findings.append(Finding("info", QUARANTINE, "orphans", told))
-        return Plan((), (self._subject(stale),), tuple(changes), tuple(findings), waits=waits)
+        return Plan(
+            (),
+            (self._subject(stale),),
+            tuple(changes),
+            tuple(findings),
+            waits=waits,
+            mends=frozenset({QUARANTINE}),
+        )
 
     def _subject(self, stale: Stale) -> Subject:
         return Subject(QUARANTINE, size=stale.all, wanted=max(stale.all - stale.messages, 0), watch=self.context.watch)
@@ -70,7 +78,7 @@ class Purging:
         """Why a person has to look first."""
         stale = seen.stale
         if seen.kept is not None and self.keep.seconds < seen.kept:
-            yield f"keep is {self.keep} now, and was {_span(seen.kept)} when it was purged last"
+            yield f"keep is {self.keep} now, and was {_span(seen.kept)} before"
         if stale.all > HANDFUL and stale.messages >= stale.all:
             newest = _told(stale.newest or seen.before)
             left = f"nothing would be left of {stale.all} messages, the newest of {newest} UTC"
@@ -94,6 +102,12 @@ class Purging:
                 return
             self.purges.kept(self.keep.seconds)
             yield Outcome(change.key)
+
+    def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
+        """`ports.Mending`: what a run keeps that purges nothing is a measure, too. A smaller one waits for a purge."""
+        if self.keep.seconds > (seen.kept or 0):
+            self.purges.kept(self.keep.seconds)
+        return ()
 
     def verify(self, seen: Seen, done: Collection[Key]) -> Iterable[Finding]:
         if done and seen.session is not None:

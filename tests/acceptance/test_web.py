@@ -5,13 +5,14 @@ import email.policy
 import json
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -185,6 +186,24 @@ def asked(url: str, method: str = "GET", data: bytes | None = None, **headers: s
     except urllib.error.HTTPError as err:
         err.close()
         return err.code
+
+
+def test_requests_that_never_end_keep_others_out_for_seconds(web: Web) -> None:
+    """Half of them say nothing at all, the others go on, a line a second."""
+    page = web.links(GINA)[-2]
+    with ExitStack() as stack:
+        links = [stack.enter_context(socket.create_connection(("127.0.0.1", web.port))) for _ in range(205)]
+        for link in links[::2]:
+            link.sendall(b"GET /quarantena/x HTTP/1.1\r\n")
+        assert asked(page) == 503
+        for _ in range(20):
+            for link in links[::2]:
+                with suppress(OSError):
+                    link.sendall(b"X-More: x\r\n")
+            time.sleep(1)
+            if (status := asked(page)) == 200:
+                break
+        assert status == 200
 
 
 # ---- in a browser

@@ -1,7 +1,7 @@
 """Every sentence that the guard and roster-sync can say is told in the reader's language."""
 
 from collections import Counter
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -198,8 +198,10 @@ def test_findings_of_digests_are_translated() -> None:
     told_of = [
         *digests.counted(dict.fromkeys(digests.CODES, 3)),
         *digests.released({"a@b.example": 2}, date(2026, 1, 1)),
+        *digests.spared(5, 6, amount("10%")),
+        *digests.silent(datetime(2026, 1, 1, tzinfo=UTC)),
     ]
-    assert len(told_of) == len(digests.CODES) + 1
+    assert len(told_of) == len(digests.CODES) + 3
     assert [f.code for f in told_of if not translated(f.text)] == []
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from collima.core.errors import Refused
 from collima.core.quarantine import ItemId
+from connectors.amavis.release import Doubt, judge
 from tests.connectors.amavis_place import ANNA, BRUNO, Place, place
 from tests.servers import free_port
 from tests.servers.amavis import amavis_here, amavis_server
+from tests.servers.smtpd import DROP, LOSE
 
 __all__ = ["amavis_here", "amavis_server", "place"]
 
@@ -150,6 +152,49 @@ def test_an_answer_that_does_not_come_in_time_leaves_it_marked(place: Place, one
     assert refusal is not None
     assert "may have been delivered" in str(refusal)
     assert place.marks() == ["p", ""]
+
+
+@pytest.mark.parametrize(("cut", "delivered"), [(DROP, [ANNA]), (LOSE, [])])
+def test_a_next_hop_that_is_lost_when_it_has_the_whole_message_is_not_asked_again(
+    place: Place, one: ItemId, cut: str, delivered: list[str]
+) -> None:
+    place.server.next_hop.answers["DATA"] = [cut]
+    refusal = release(place, one)
+    assert refusal is not None
+    assert not refusal.transient
+    assert "may have been delivered" in str(refusal)
+    assert (place.delivered(), place.marks(), place.slept) == (delivered, ["p", ""], [])
+
+
+@pytest.mark.parametrize(
+    ("said", "doubt", "transient"),
+    [
+        ("451 4.5.0 from MTA(smtp:[127.0.0.1]:10025): No resp. to data-dot", True, False),
+        ("451 4.5.0 From MTA(smtp) during fwd-rundown-1 (Empty SMTP response to data-dot): id=x", True, False),
+        ("450 4.4.2 Timed out during fwd-data-end, MTA(smtp), id=x", True, False),
+        ("450 4.5.0 Failure: timed out", True, False),
+        ("450 4.4.2 Timed out during fwd-rcpt-to, MTA(smtp), id=x", False, True),
+        ("450 4.4.1 Can't connect to 127.0.0.1 port 10025, MTA(smtp), id=x", False, True),
+        ("450 4.5.0 Failure: no such message", False, False),
+        ("450 4.5.0 Unexpected: ", False, True),
+    ],
+)
+def test_what_amavisd_says_is_taken_as_it_means_it(said: str, doubt: bool, transient: bool) -> None:
+    with pytest.raises(Refused) as refusal:
+        judge("mx1:9998", said)
+    assert (isinstance(refusal.value, Doubt), refusal.value.transient) == (doubt, transient)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [("MAIL", DROP), ("RCPT", DROP), ("DATA", "421 4.3.2 closing"), ("DATA", "452 4.3.1 no room")],
+)
+def test_a_next_hop_that_did_not_take_it_for_a_moment_is_asked_again(
+    place: Place, one: ItemId, command: str, said: str
+) -> None:
+    place.server.next_hop.answers[command] = [said]
+    assert release(place, one) is None
+    assert (place.delivered(), place.marks(), len(place.slept)) == ([ANNA], ["R", ""], 1)
 
 
 @pytest.mark.parametrize("greeting", [b"", b"220 mx1 ESMTP\r\n", b"\r\n"])

@@ -84,7 +84,7 @@ class MemorySession:
     def held_for(self, recipients: Collection[str], since: datetime) -> Sequence[Rank]:
         wanted = frozenset(recipients)
         found = [item for item in self._asked() if item.recipient in wanted and item.at >= since]
-        return sorted(Rank(item.score, -int(item.at.timestamp()), item.id) for item in found)
+        return sorted(Rank(one.category == "virus", one.score, -int(one.at.timestamp()), one.id) for one in found)
 
     def extended(self, recipients: Collection[str]) -> frozenset[str]:
         known = {item.recipient for item in self.of.all.values()} | {recipient for recipient, _ in self.of.said}

@@ -122,11 +122,19 @@ class QuarantineContract:
         place.hold(ANNA, at=NOW - 3 * DAY)
         with place.open() as session:
             assert session.held_for([ANNA, BRUNO], NOW - DAY) == [
-                Rank(5.5, -int((NOW - 2 * HOUR).timestamp()), best),
-                Rank(30.0, -int((NOW - HOUR).timestamp()), worst),
+                Rank(False, 5.5, -int((NOW - 2 * HOUR).timestamp()), best),
+                Rank(False, 30.0, -int((NOW - HOUR).timestamp()), worst),
             ]
             assert session.held_for([], NOW - DAY) == []
             assert session.held_for(["nobody@unimore.it", "%", "anna@unimore.it' OR '1'='1"], NOW - DAY) == []
+
+    def test_viruses_come_last_whatever_their_score(self, place: Place) -> None:
+        (virus,) = place.hold(ANNA, at=NOW - HOUR, score=0.0, category="virus")
+        (spam,) = place.hold(ANNA, at=NOW - HOUR, score=30.0)
+        (banned,) = place.hold(ANNA, at=NOW - HOUR, score=0.0, category="banned")
+        with place.open() as session:
+            ranks = session.held_for([ANNA], NOW - DAY)
+        assert [(rank.id, rank.virus) for rank in ranks] == [(banned, False), (spam, False), (virus, True)]
 
     def test_of_equals_the_newest_comes_first(self, place: Place) -> None:
         (old,) = place.hold(ANNA, at=NOW - 2 * HOUR)

@@ -33,6 +33,7 @@ class Desk:
     journal: SqlJournal
     held: MemoryQuarantine = field(default_factory=MemoryQuarantine)
     now: datetime = NOW
+    slept: list[float] = field(default_factory=list)
     options: Options = field(
         default_factory=lambda: Options(
             source="people",
@@ -62,7 +63,7 @@ class Desk:
             stationery=Letters("collima@unimore.it", "unimore.it", "it"),
             digests=self.journal.digests(JOB, "quarantine"),
         )
-        return Actions(self.options, context, lambda: self.now)
+        return Actions(self.options, context, lambda: self.now, self.slept.append)
 
     @property
     def links(self) -> Links:

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from collima.core.errors import Refused, SourceError
+from collima.core.errors import Refused, SourceError, StateError
 from collima.core.quarantine import Action, Holder, ItemId
+from collima.state.digests import SqlDigests
 from jobs.quarantine_digest.actions import Declined
-from jobs.quarantine_digest.requests import MOST
+from jobs.quarantine_digest.requests import MOST, Requests
 from tests.jobs.held import NAME, TARGET, Held, person
 from tests.jobs.quarantine_desk import ALIAS, ANNA, MARCO, NOW, Desk, desk
 
@@ -80,7 +83,7 @@ def test_what_is_held_for_an_extension_is_on_the_page_and_its_senders_are(here: 
     here.actions.rule(here.holder(), item, "allow")
     seen = here.actions.everything(here.holder())
     assert [one.id for one in seen.items] == [item]
-    assert seen.rules == [(LIST, "news@example.org", "allow")]
+    assert seen.rules == [(LIST, "news@example.org", "allow", True)]
     here.actions.forget(here.holder(), LIST, "news@example.org")
     assert here.held.said == {}
 
@@ -154,6 +157,28 @@ def test_a_release_under_way_is_left_alone_and_one_that_was_cut_short_is_for_an_
     assert here.held.delivered() == []
     here.requests.decide(str(here.newest("request").id), approve=True)
     assert here.held.delivered() == [ANNA]
+
+
+@pytest.mark.parametrize(("away", "told"), [(3, False), (9, True)])
+def test_a_state_that_is_away_right_after_the_delivery_is_waited_for_and_then_a_doubt(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, away: int, told: bool
+) -> None:
+    left, acted = [away], SqlDigests.acted
+
+    def away_for_a_while(*args: Any, **more: Any) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise StateError("the disk is full")
+        acted(*args, **more)
+
+    monkeypatch.setattr(SqlDigests, "acted", away_for_a_while)
+    item = here.hold()
+    with pytest.raises(Declined, match="doubt") if told else nullcontext():
+        here.release(item)
+    assert here.held.delivered() == [ANNA]
+    assert 0.5 < sum(here.slept) < 10
+    assert here.states("release") == (["doing"] if told else ["done"])
+    assert fate(here, item) == ("under-way" if told else "released")
 
 
 def test_what_was_purged_is_gone(here: Desk) -> None:
@@ -249,8 +274,23 @@ def test_what_somebody_else_said_since_is_not_overwritten_with_what_was_before(h
     here.actions.rule(here.holder(), item, "allow")
     here.actions.undo(here.holder(), item)
     assert here.held.said == {(ANNA, "news@example.org"): "block"}
-    here.actions.undo(here.holder(), item)  # nothing of theirs is left: what is there is forgotten
-    assert here.held.said == {}
+    here.actions.undo(here.holder(), item)  # nothing of theirs is left
+    assert here.held.said == {(ANNA, "news@example.org"): "block"}
+
+
+def test_what_an_administrator_wrote_is_neither_undone_nor_forgotten_by_whoever_said_nothing(here: Desk) -> None:
+    item = here.hold(sender="boss@phish.example")
+    written = {(ANNA, "@phish.example"): "block", (ANNA, "boss@phish.example"): "allow"}
+    here.held.said = dict(written)
+    for sender in ("@phish.example", "boss@phish.example", "x"):
+        here.actions.forget(here.holder(), ANNA, sender)
+    here.actions.undo(here.holder(), item)
+    assert here.held.said == written
+    here.actions.rule(here.holder(), item, "block")
+    here.held.said[ANNA, "boss@phish.example"] = "allow"  # and again, after a word of theirs
+    here.actions.forget(here.holder(), ANNA, "boss@phish.example")
+    assert here.held.said == written
+    assert here.states("block") == ["undone"]
 
 
 def test_what_was_done_before_is_known_after_hundreds_of_other_deeds(here: Desk) -> None:
@@ -304,6 +344,13 @@ def test_who_is_neither_allowed_nor_blocked(here: Desk, sender: str, why: str | 
     assert here.held.said == {}
 
 
+def test_for_whoever_has_an_address_elsewhere_the_site_is_our_own_as_well(here: Desk) -> None:
+    student = "s@studenti.example"
+    here.know(Holder(student, (student,), "it", asked=True))
+    for sender, why in (("rettore@unimore.it", "own"), ("x@ing.unimore.it", "own"), ("x@notunimore.it", None)):
+        assert here.actions.barred(here.holder(student), sender) == why
+
+
 def test_a_rule_that_was_changed_elsewhere_is_put_right(here: Desk) -> None:
     item = here.hold(sender="news@example.org")
     here.actions.rule(here.holder(), item, "allow")
@@ -313,11 +360,21 @@ def test_a_rule_that_was_changed_elsewhere_is_put_right(here: Desk) -> None:
 
 
 def test_a_rule_is_forgotten_from_the_own_page_and_nobody_elses(here: Desk) -> None:
-    here.held.said = {(ALIAS, "news@example.org"): "allow", (MARCO, "news@example.org"): "allow"}
+    here.actions.rule(here.holder(), here.hold(ALIAS, sender="news@example.org"), "allow")
+    here.held.said[MARCO, "news@example.org"] = "allow"
     here.actions.forget(here.holder(), ALIAS, "news@example.org")
     with pytest.raises(Declined):
         here.actions.forget(here.holder(), MARCO, "news@example.org")
     assert here.held.said == {(MARCO, "news@example.org"): "allow"}
+
+
+def test_what_was_said_for_an_address_is_for_whoever_has_it_now_to_take_back(here: Desk) -> None:
+    here.actions.rule(here.holder(), here.hold(ALIAS, sender="news@example.org"), "block")
+    new = Holder("anna.verdi@unimore.it", ("anna.verdi@unimore.it", ALIAS), "it", asked=True)  # she has married
+    here.know(new)
+    assert here.actions.everything(new).rules == [(ALIAS, "news@example.org", "block", True)]
+    here.actions.forget(new, ALIAS, "news@example.org")
+    assert here.held.said == {}
 
 
 # ---- the page, and digests
@@ -332,7 +389,7 @@ def test_the_page_shows_what_is_held_for_all_addresses_least_spammy_first_and_no
     here.held.said = {(ANNA, "b@example.org"): "block", (MARCO, "c@example.org"): "allow"}
     seen = here.actions.everything(here.holder())
     assert [one.id for one in seen.items] == [mild, worst]
-    assert seen.rules == [(ANNA, "b@example.org", "block")]
+    assert seen.rules == [(ANNA, "b@example.org", "block", False)]
 
 
 def test_digests_are_turned_off_and_on_and_off_again(here: Desk) -> None:
@@ -391,6 +448,38 @@ def test_an_approval_while_the_next_hop_is_down_waits_on(here: Desk) -> None:
     here.held.refusing.clear()
     here.requests.decide(request, approve=True)
     assert here.states("request") == ["done"]
+
+
+@pytest.mark.parametrize(("first", "then"), [(True, False), (False, True), (False, False)])
+def test_of_two_administrators_at_once_the_first_word_stands_and_what_was_delivered_is(
+    here: Desk, monkeypatch: pytest.MonkeyPatch, first: bool, then: bool
+) -> None:
+    here.release(here.hold(category="virus"))
+    request = str(here.newest("request").id)
+    read = here.requests.waiting(request)
+    here.requests.decide(request, approve=first)
+    monkeypatch.setattr(Requests, "waiting", lambda _, __: read)  # when the other one looked, it waited
+    here.requests.decide(request, approve=then)
+    assert here.held.delivered() == ([ANNA] if first or then else [])
+    assert here.states("request") == ["done" if first or then else "refused"]
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_an_approval_that_was_killed_is_decided_by_the_next_one_and_delivers_nothing_twice(
+    here: Desk, delivered: bool
+) -> None:
+    item = here.hold(category="virus")
+    here.release(item)
+    request = str(here.newest("request").id)
+    begun(here, item)
+    here.requests.decide(request, approve=True)
+    assert here.states("request") == ["waiting"], "another one's is under way"
+    here.now += timedelta(minutes=6)
+    if delivered:
+        here.held.released.append((item, ANNA))
+    here.requests.decide(request, approve=True)
+    assert here.held.delivered() == [ANNA]
+    assert here.states("request") == ["failed" if delivered else "done"]
 
 
 def test_an_approval_of_what_was_purged_says_so(here: Desk) -> None:

@@ -373,6 +373,17 @@ def test_killed_in_any_phase_the_next_run_goes_on_and_nobody_is_told_twice(
     assert "Prima" not in part(mails["anna@unimore.it"][0])
 
 
+def test_an_approval_of_what_is_older_is_no_usual_night(tmp_path: Path) -> None:
+    held = Held(tmp_path, fresh=True)
+    held.people(person("anna"), person("bruno"))
+    for hours in (2, 50):
+        held.hold("anna", ago=hours)
+    result = held.run()
+    held.run(approve=(result.fingerprint,))
+    with held.journal() as journal:
+        assert list(journal.digests(NAME, TARGET).usual()) == [1]
+
+
 def test_a_killed_run_and_the_next_give_a_mail_one_message_id(held: Held) -> None:
     held.hold("anna")
     held.hold("anna", subject="Due")
@@ -383,6 +394,92 @@ def test_a_killed_run_and_the_next_give_a_mail_one_message_id(held: Held) -> Non
         held.pass_hours(1)
         with job.read() as seen:
             assert {change.detail.message_id for change in job.plan(seen, held.now).changes} == ids
+
+
+def people_of(held: Held, count: int, *, asking: int | None = None) -> None:
+    asks = count if asking is None else asking
+    held.people(*(person(f"p{n}", asks=n < asks) for n in range(count)))
+
+
+def drop(held: Held) -> None:
+    """The relay is back: what has nothing to tell any more is dropped."""
+    with held.journal() as journal, held.bound(journal).composing() as compose:
+        rows = journal.outbox.due(VIA, 1000)
+        for row, content in zip(rows, compose([row.message_id for row in rows]), strict=True):
+            if content is None:
+                journal.outbox.dropped(row)
+
+
+def test_many_who_vanish_at_once_are_spared_and_their_mails_go_out(held: Held) -> None:
+    people_of(held, 6)
+    for n in range(6):
+        held.hold(f"p{n}")
+    held.run()
+    held.pass_hours(24)
+    people_of(held, 6, asking=1)
+    held.hold("p0")
+    for result in (held.run(), held.plan()):  # with a digest, and with none
+        found = {f.code: f.text for f in result.findings}
+        assert found["people-spared"].startswith("5 of 6 people are not found any more (83 %, limit 10 %)")
+    assert sorted(held.mails()) == [f"p{n}@unimore.it" for n in range(6)]
+    held.pass_hours(24 * 6)
+    held.run()
+    assert list(held.mails()) == ["p0@unimore.it"], "whoever stays away for as long as their messages are kept has left"
+    assert "people-spared" not in {f.code for f in held.run().findings}
+
+
+def test_few_who_vanish_have_left(held: Held) -> None:
+    people_of(held, 6)
+    held.hold("p5")
+    held.run()
+    held.pass_hours(1)
+    people_of(held, 5)
+    assert [f.code for f in held.run().findings] == []
+    assert held.mails() == {}
+
+
+def test_what_was_dropped_for_want_of_its_reader_is_told_when_the_directory_is_right_again(held: Held) -> None:
+    held.people(person("anna"), person("bruno"))
+    held.hold("anna", subject="Uno")
+    held.run()
+    ((before, _),) = held.waiting()
+    held.pass_hours(1)
+    held.people(person("anna", asks=False), person("bruno", asks=False))
+    held.run()
+    drop(held)
+    assert held.waiting() == []
+    held.people(person("anna"), person("bruno"))
+    held.pass_hours(1)
+    assert asked(held.run()) == ("anna@unimore.it",)
+    ((after, _),) = held.waiting()
+    assert after != before, "that mail has had its end"
+    (mail,) = held.mails()["anna@unimore.it"]
+    assert "Uno" in part(mail)
+    assert held.run().state == "in-sync"
+
+
+def test_what_an_address_held_that_has_become_anothers_is_theirs_with_the_next_digest(held: Held) -> None:
+    held.hold("a.rossi", subject="Uno")
+    held.hold("anna", subject="Due")
+    held.run()
+    held.pass_hours(1)
+    held.people(person("anna"), person("bruno", "a.rossi@unimore.it"))
+    held.run()
+    (hers,) = held.mails()["anna@unimore.it"]
+    assert ("Uno" in part(hers), "Due" in part(hers)) == (False, True)
+    assert asked(held.run()) == ("bruno@unimore.it",)
+    assert "Uno" in part(held.mails()["bruno@unimore.it"][0])
+
+
+def test_what_was_dropped_because_its_reader_wants_no_digest_is_not_told_again(held: Held) -> None:
+    held.hold("anna")
+    held.run()
+    with held.journal() as journal:
+        ledger = journal.digests(NAME, TARGET)
+        ledger.turn("anna@unimore.it", off=True)
+        drop(held)
+        ledger.turn("anna@unimore.it", off=False)
+    assert held.run().state == "in-sync"
 
 
 def test_a_quarantine_that_goes_away_in_the_middle_fails_the_run_and_sends_nothing(held: Held) -> None:
@@ -451,9 +548,56 @@ def test_the_ledger_forgets_what_the_quarantine_no_longer_keeps(held: Held) -> N
         assert ledger.digest(message_id) is not None
         held.now += timedelta(days=7)
         held.quarantine.all.clear()
+        result = held.run()
+        assert [f.code for f in result.findings] == ["silent"]
+        assert ledger.digest(message_id) is not None, "it does not forget all that it knows"
+        held.hold("bruno")
         held.run()
         assert ledger.digest(message_id) is None
-    assert held.mails() == {}
+    assert list(held.mails()) == ["bruno@unimore.it"]
+
+
+@pytest.mark.parametrize("days", [4, 10])
+def test_a_clock_that_is_ahead_for_one_run_has_nothing_told_again(held: Held, days: int) -> None:
+    held.hold("anna", subject="Uno", ago=40)
+    held.run()
+    held.hold("anna", subject="Due")
+    held.run()
+    before = held.now
+    held.pass_hours(24 * days)
+    held.run()
+    held.now = before + timedelta(hours=1)
+    held.run()
+    assert [part(mail).count("rilascia: ") for mail in held.mails()["anna@unimore.it"]] == [1, 1]
+
+
+def test_a_keep_that_is_raised_has_nothing_told_again_without_approval(held: Held) -> None:
+    held.hold("anna", subject="Uno")
+    held.run()
+    for _ in range(10):
+        held.pass_hours(24)
+        held.hold("bruno")
+        held.run()
+    count = len(held.waiting())
+    raised = held.job(keep=Duration(30, "day"))
+    result = held.run(raised)
+    assert (result.state, len(held.waiting())) == ("held", count)
+    held.run(raised, approve=(result.fingerprint,))
+    assert len(held.waiting()) == count + 2
+
+
+@pytest.mark.parametrize(
+    ("sender", "links"),
+    [("news@example.org", 3), ("rettore@unimore.it", 1), ("x@ing.unimore.it", 1), ("x@spin-off.example", 1), ("", 1)],
+)
+def test_a_sender_of_ours_has_no_link_to_allow_or_block_it(held: Held, sender: str, links: int) -> None:
+    held.people(person("anna", mail="anna@studenti.example"))
+    held.hold("anna@studenti.example", sender=sender)
+    job = held.job(own_domains=("spin-off.example",))
+    held.run(job)
+    (mail,) = held.mails(job)["anna@studenti.example"]
+    text = part(mail)
+    assert [text.count(f"{word}: https://") for word in ("rilascia", "mittente")] == [1, links - 1]
 
 
 def test_administrators_learn_what_is_released_most_by_domain(held: Held) -> None:

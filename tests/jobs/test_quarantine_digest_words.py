@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from collima.core.errors import ConfigError
 from collima.core.headers import decoded
 from collima.core.text import line
 from connectors.smtp import _WIRE
@@ -146,6 +147,18 @@ def test_numbers_agree_with_their_words(tmp_path: Path, language: str, count: in
     assert "  sono" not in both
     assert not re.search(r"\b1 (messaggi|messages|altri)\b", both)
     assert ("un altro" in both or "altri" in both or "more, more likely" in both) == (count > 100)
+
+
+def test_a_template_of_requests_that_is_broken_stops_the_run_too_where_there_are_any(tmp_path: Path) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail/request.it.txt.j2").write_text("Subject: {{ owner \n")
+    held = Held(tmp_path)
+    held.people(person("anna"))
+    held.hold("anna")
+    with pytest.raises(ConfigError, match=r"request\.it\.txt\.j2"):
+        held.run(held.job(templates=tmp_path / "mail"))
+    assert held.waiting() == []
+    assert held.run(held.job(templates=tmp_path / "mail", actions=None)).state == "changed"
 
 
 def test_a_sites_own_text_and_html_are_used(tmp_path: Path) -> None:

@@ -106,6 +106,30 @@ def test_what_is_older_than_keep_goes_and_the_rest_stays(held: Held) -> None:
     assert held.run().state == "in-sync"
 
 
+@pytest.mark.parametrize("found", [0, 3])
+def test_a_smaller_keep_waits_though_nothing_was_ever_purged(held: Held, found: int) -> None:
+    held.hold(30, days=4)
+    assert held.run(keep=30).state == "in-sync"
+    held.hold(found, days=2)
+    if not found:  # nothing is old enough for the smaller one either: it is no measure yet
+        assert held.run(keep=7).state == "in-sync"
+    result = held.run(keep=3)
+    assert (result.state, held.messages) == ("held", 30 + found)
+    assert result.subjects[0].reason.startswith("keep is 3 days now, and was 30 days before")
+    assert held.run(keep=3).state == "held", "what waits is no measure"
+
+
+def test_who_approves_one_keep_approves_no_other(held: Held) -> None:
+    for days in range(9):
+        held.hold(10, days=days + 0.5)
+    held.run(keep=8)
+    approved = held.run(keep=6).fingerprint
+    result = held.run(keep=1, approve=(approved,), reason="less room", who="rossi")
+    assert (result.state, held.messages) == ("held", 80)
+    done = held.run(keep=6, approve=(approved,), reason="less room", who="rossi")
+    assert (done.state, held.messages) == ("changed", 60)
+
+
 def test_nothing_to_purge_is_a_count_as_well(held: Held) -> None:
     held.hold(30, days=4)
     result = held.run()
@@ -131,7 +155,7 @@ def test_a_smaller_keep_than_last_time_waits_for_a_person(held: Held) -> None:
     held.run(keep=5)
     result = held.run(keep=3)
     assert (result.state, result.exit_code, held.messages) == ("held", 3, 60)
-    assert result.subjects[0].reason == "keep is 3 days now, and was 5 days when it was purged last"
+    assert result.subjects[0].reason == "keep is 3 days now, and was 5 days before"
     assert document(result)["subjects"][0]["held"]["purge"] == 30
     assert held.run(keep=5).state == "in-sync"  # somebody put it right
     again = held.run(keep=3)
@@ -282,4 +306,4 @@ def test_what_is_refused_for_good_is_not_tried_again(held: Held, monkeypatch: py
     with held.desk(Duration(5, DAYS)) as (task, _):
         assert isinstance(task.job, Purging)
         assert task.job.purges.keep() is None
-        assert task.job.verbs == (PURGE.verb,)
+        assert task.job.verbs == (PURGE,)

@@ -154,6 +154,33 @@ def test_what_is_old_is_forgotten_with_the_digests_and_people_of_whom_nothing_is
     assert ledger(state).forget(since) == 0
 
 
+def test_what_leaves_a_digest_is_new_again_and_goes_out_by_another_name_when_all_of_it_did(state: State) -> None:
+    one = digest("a", ref("i1"), ref("i2"))
+    listed(state, one, digest("b", ref("i3")))
+    ledger(state).unlist("<a@unimore.it>", [ItemId("i1"), ItemId("i3")])
+    assert ledger(state).listed([ref("i1"), ref("i2"), ref("i3")]) == {"i2", "i3"}
+    ledger(state).unlist("<a@unimore.it>", [ItemId("i2")])
+    assert ledger(state).digest("<a@unimore.it>") is None
+    assert listed(state, one) == ["a"]
+    names = [name for name, _ in waiting(state)]
+    assert names[:2] == ["<a@unimore.it>", "<b@unimore.it>"]
+    found = ledger(state).digest(names[2])
+    assert found == replace(one, message_id=names[2])
+
+
+def test_whoever_was_found_a_short_time_ago_may_be_spared(state: State) -> None:
+    known = [Holder(one, (one,), "it", asked=True) for one in (ANNA, BRUNO)]
+    ledger(state).know(known)
+    then = state.now
+    state.later(days=1)
+    assert ledger(state).missing([ANNA]) == (1, 2)
+    ledger(state).know(known[:1], then)
+    assert ledger(state).holder(BRUNO) == known[1]
+    ledger(state).know(known[:1], state.now)
+    assert ledger(state).holder(BRUNO) is None
+    assert ledger(state).missing([ANNA]) == (0, 1)
+
+
 def test_only_the_last_seven_runs_are_usual(state: State) -> None:
     for count in range(10):
         ledger(state).count(count)

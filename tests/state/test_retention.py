@@ -100,6 +100,8 @@ def test_actions_go_with_changes_and_the_thousands_of_mails_of_digests_with_logs
     for item, standing in (("i1", "done"), ("i2", "waiting")):
         made, _ = book.act(Action(0, "request", "a@unimore.it", "a@unimore.it", item, "", "spam", "doing", state.now))
         book.acted(made.id, standing)
+    word, _ = book.act(Action(0, "block", "a@unimore.it", "a@unimore.it", "", "b@x.it", "", "doing", state.now))
+    book.acted(word.id, "done")
     list(book.list([Digest("<1@x>", "a@unimore.it", (), "it", (Ref(ItemId("i"), "a@unimore.it", 1),))], "mail"))
     journal.outbox.dropped(journal.outbox.due("mail", 1)[0])
     state.later(days=40)
@@ -112,4 +114,4 @@ def test_actions_go_with_changes_and_the_thousands_of_mails_of_digests_with_logs
     state.later(days=400)
     keep["keep_changes"] = state.now - 400 * DAY
     assert {table: n for table, n in journal.purge(**keep).items() if n} == {"actions": 1}
-    assert [one.item for one in book.actions()] == ["i2"]
+    assert [one.deed for one in book.actions()] == ["block", "request"]

@@ -15,6 +15,7 @@ from collima.app.config import Config
 from collima.app.service.systemd import here
 from collima.app.web.desk import Desk
 from collima.app.web.pages import Pages
+from collima.app.web.punctual import Punctual
 from collima.app.web.site import Site
 from collima.core.errors import ConfigError, Stopped
 from collima.state import SqlJournal
@@ -36,6 +37,7 @@ def web(arguments: Namespace) -> int:
         server = uvicorn.Server(
             uvicorn.Config(
                 site.app(),
+                http=Punctual,
                 access_log=False,  # its lines have the links in them
                 log_config=None,
                 lifespan="off",

@@ -44,6 +44,11 @@ class Desk:
         """Of its pages, as they are reached from outside: without a slash at its end."""
         return urlsplit(self.links.url).path.rstrip("/")
 
+    @property
+    def links_in_a_mail(self) -> int:
+        """At most: three of each line, that of the page, and two that turn digests off."""
+        return 3 * self.actions.options.most + 3
+
     def see(self, errand: Errand, page: str) -> Sight:
         """Changes nothing. `page`: a link that came with the request."""
         if errand.sort == "decide":
@@ -145,7 +150,8 @@ class Desk:
         action, standing = self.requests.waiting(errand.item)
         tried = standing.done.get("release") if standing else None
         again = bool(tried and tried.state == "failed")
-        return Sight("decide", {"action": action, "standing": standing, "again": again})
+        cut = bool(tried and tried.state in ("doing", "refused"))
+        return Sight("decide", {"action": action, "standing": standing, "again": again, "cut": cut})
 
     def _back(self, holder: Holder, page: str) -> str:
         """The page's link, if it is one of theirs."""
@@ -154,12 +160,12 @@ class Desk:
 
 
 def _told(rank: Rank) -> str:
-    return f"{rank.score!r}:{rank.age}:{rank.id}"
+    return f"{rank.virus:d}:{rank.score!r}:{rank.age}:{rank.id}"
 
 
 def _rank(told: str) -> Rank | None:
     """Of what we signed."""
     if not told:
         return None
-    score, age, item = told.split(":", 2)
-    return Rank(float(score), int(age), ItemId(item))
+    virus, score, age, item = told.split(":", 3)
+    return Rank(virus == "1", float(score), int(age), ItemId(item))

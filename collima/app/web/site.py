@@ -6,9 +6,11 @@ GET and HEAD show, and change nothing, however often a scanner follows them; POS
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import Message
 from urllib.parse import parse_qsl
 
 from starlette.applications import Starlette
@@ -32,6 +34,7 @@ log = logging.getLogger("collima.web")
 
 AT_ONCE = 10  # requests that work at a time; others wait in line
 LARGEST = 4096  # bytes of a form: ours have some hundred
+LEAST = 120  # requests of one person that are answered at once: all links of a mail, which scanners follow, and some
 SLOWEST = 10.0  # seconds in which it must come
 
 
@@ -51,7 +54,7 @@ class Site:
     def __post_init__(self) -> None:
         self.threads = ThreadPoolExecutor(AT_ONCE, "page")
         self.strangers = Buckets(1.0, 60, self.steady)
-        self.people = Buckets(2.0, 120, self.steady)
+        self.people = Buckets(2.0, max((LEAST, *(desk.links_in_a_mail for desk in self.desks))), self.steady)
 
     def app(self) -> ASGIApp:
         pages = Starlette(
@@ -120,9 +123,9 @@ class Site:
 
     def _answer(self, request: Request, desk: Desk, errand: Errand, page: str, form: Mapping[str, str]) -> Response:
         """In a thread. Whatever happens, a plain page comes of it."""
-        language = _accepted(request)
+        language, acts = _accepted(request), request.method == "POST"
         try:
-            if request.method != "POST":
+            if not acts:
                 return self._drawn(desk.see(errand, page))
             language = desk.language(errand)
             if not desk.do(errand, form):
@@ -131,13 +134,13 @@ class Site:
                 return self._drawn(desk.see(errand, page))
             return RedirectResponse(_here(request), 303)
         except Declined as err:
-            return self._plain(err.why, language, 410 if err.why == "gone" else 409)
+            return self._plain(err.why, language, {"gone": 410, "doubt": 503}.get(err.why, 409))
         except CollimaError as err:
             log.warning("a page could not be shown: %s", err)
-            return self._plain("trouble", language, 503)
+            return self._plain("trouble" if acts else "unseen", language, 503)
         except Exception:
             log.exception("a fault of this program")
-            return self._plain("trouble", language, 500)
+            return self._plain("doubt" if acts else "unseen", language, 500)
 
     def _drawn(self, sight: Sight) -> Response:
         text, language = self.pages.draw(sight.template, sight.language, sight.values)
@@ -158,10 +161,22 @@ async def _form(request: Request) -> Mapping[str, str] | None:
                     return None
     except (TimeoutError, ClientDisconnect):
         return None
+    kind = request.headers.get("content-type", "")
+    if kind.lower().startswith("multipart/form-data"):  # RFC 8058 3.2: a mail program may send either
+        return dict(_parts(kind, body))
     try:
         return dict(parse_qsl(body.decode("ascii"), max_num_fields=10))
     except ValueError:
         return {}
+
+
+def _parts(kind: str, body: bytes) -> Iterator[tuple[str, str]]:
+    """The fields of a multipart form (RFC 7578). What is no such form has none."""
+    whole = message_from_bytes(f"Content-Type: {kind}\r\n\r\n".encode("latin-1") + body)
+    for part in whole.get_payload() if whole.is_multipart() else ():
+        if isinstance(part, Message) and isinstance(name := part.get_param("name", header="content-disposition"), str):
+            content = part.get_payload(decode=True)
+            yield name, content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
 
 
 def _here(request: Request) -> str:

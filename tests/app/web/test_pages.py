@@ -8,7 +8,7 @@ import pytest
 
 from collima.app.web.words import WORDS, size
 from collima.core.errors import Refused
-from collima.core.quarantine import Holder
+from collima.core.quarantine import Action, Holder
 from tests.app.web.browser import Browser
 from tests.jobs.quarantine_desk import ALIAS, ANNA, END, MARCO, NOW
 
@@ -152,7 +152,9 @@ def test_a_back_link_of_somebody_else_is_not_shown(here: Browser) -> None:
 
 
 def test_rules_are_listed_and_forgotten(here: Browser) -> None:
-    here.desk.held.said = {(ALIAS, "a@example.org"): "allow", (ANNA, "b@example.org"): "block"}
+    for sender, address in (("a@example.org", ALIAS), ("b@example.org", ANNA)):
+        item = here.desk.hold(address, sender=sender)
+        here.desk.actions.rule(here.desk.holder(), item, "allow" if address == ALIAS else "block")
     text = here.open(here.page_of())
     assert "a@example.org ammesso" in text
     assert "b@example.org bloccato" in text
@@ -161,10 +163,20 @@ def test_rules_are_listed_and_forgotten(here: Browser) -> None:
 
 
 def test_a_rule_of_somebody_else_is_not_forgotten(here: Browser) -> None:
-    here.desk.held.said = {(MARCO, "a@example.org"): "allow", (ANNA, "b@example.org"): "block"}
+    here.desk.held.said = {(MARCO, "a@example.org"): "allow"}
+    here.desk.actions.rule(here.desk.holder(), here.desk.hold(sender="b@example.org"), "block")
     here.open(here.page_of())
     assert "Non è più trattenuto" in here.press("forget", recipient=MARCO, sender="a@example.org")
     assert len(here.desk.held.said) == 2
+
+
+def test_what_an_administrator_wrote_is_shown_without_a_button(here: Browser) -> None:
+    here.desk.held.said = {(ANNA, "b@example.org"): "block"}
+    assert "b@example.org bloccato" in here.open(here.page_of())
+    assert "Dimentica" not in here.page.text  # type: ignore[union-attr]
+    item = here.desk.hold(sender="b@example.org")
+    assert "Il mittente è bloccato" in here.open(here.item(item, "block"))
+    assert "Annulla" not in here.page.text  # type: ignore[union-attr]
 
 
 def test_digests_are_turned_off_and_on_again(here: Browser) -> None:
@@ -194,6 +206,35 @@ def test_unsubscribing_is_one_post_of_a_mail_program(here: Browser) -> None:
     here.press("on")
     here.press("off")
     assert here.desk.holder().off is not None
+
+
+FIELD = '--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "off"),
+    [
+        ('multipart/form-data; boundary="b"', FIELD, True),
+        ("Multipart/Form-Data; boundary=b", FIELD, True),
+        ("multipart/form-data", FIELD, False),
+        ("multipart/form-data; boundary=c", FIELD, False),
+        ("multipart/form-data; boundary=b", FIELD.replace("; name", "; x"), False),
+        ("multipart/form-data; boundary=b", "--b\r\n\r\n--b--", False),
+        (
+            "multipart/form-data; boundary=b",
+            "--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\xff",
+            False,
+        ),
+        ("multipart/form-data; boundary=\xff", FIELD, False),
+    ],
+)
+def test_a_mail_program_may_turn_digests_off_by_a_multipart_form_too(
+    here: Browser, kind: str, body: str, off: bool
+) -> None:
+    headers = {"Content-Type": kind.encode("latin-1")}
+    answer = here.ask("POST", here.desk.links.off(ANNA, END), content=body.encode("latin-1"), **headers)  # type: ignore[arg-type]
+    assert answer.status_code == (200 if off else 400)
+    assert bool(here.desk.holder().off) is off
 
 
 def many(here: Browser, count: int) -> None:
@@ -276,6 +317,20 @@ def test_a_request_is_refused_and_the_person_is_told_by_the_page(here: Browser) 
     assert "È stata rifiutata" in here.press("refuse")
     assert "Un amministratore ha rifiutato" in here.open(here.item(item, "release"))
     assert here.desk.held.delivered() == []
+
+
+def test_an_approval_that_was_cut_short_is_told_to_whoever_decides_next(here: Browser) -> None:
+    item = here.desk.hold(category="virus")
+    here.open(here.item(item, "release"))
+    here.press("release")
+    made = Action(0, "release", ANNA, ANNA, item, "spammer@example.org", "virus", "doing", here.desk.now)
+    here.desk.actions.digests.act(made)
+    here.desk.now += timedelta(minutes=6)
+    text = here.open(here.desk.links.decide(here.desk.newest("request").id, END))
+    assert "virus" in text
+    assert "forse è già stato consegnato" in text
+    assert "è stato consegnato" in here.press("approve")
+    assert here.desk.held.delivered() == [ANNA]
 
 
 def test_a_persons_links_decide_nothing(here: Browser) -> None:
