@@ -54,13 +54,14 @@ class Failed(Exception):
         return f"rsync {how}{f': {why}' if why else ''}"
 
 
-def lines(command: Sequence[str], *, gently: bool = False) -> Iterator[str]:
+def lines(command: Sequence[str], *, gently: bool = False, given: bytes = b"") -> Iterator[str]:
     """What it prints, line by line, bytes that are no UTF-8 as surrogates. Raises Failed at the end, and SourceError.
 
     It has a session of its own, and is ended with all that it has started when the caller goes away: by TERM, so that
     rsync keeps what it has of a file, and then by force. `gently`: others come first, on the processor and the disk.
+    `given`: what it gets to read.
     """
-    with _running(command, gently=gently) as (child, said):
+    with _running(command, given, gently=gently) as (child, said):
         assert child.stdout
         for raw in child.stdout:
             yield os.fsdecode(raw.removesuffix(b"\n"))
@@ -71,20 +72,24 @@ def lines(command: Sequence[str], *, gently: bool = False) -> Iterator[str]:
         raise Failed(code, errors)
 
 
-def output(command: Sequence[str]) -> str:
-    return "\n".join(lines(command))
+def output(command: Sequence[str], given: bytes = b"") -> str:
+    return "\n".join(lines(command, given=given))
 
 
 @contextmanager
-def _running(command: Sequence[str], *, gently: bool) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
+def _running(
+    command: Sequence[str], given: bytes, *, gently: bool
+) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
     if shutil.which(command[0]) is None:
         raise SourceError(f"there is no command {command[0]} here: install it")
     words = [*_bound(gently=gently), *command]
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as read:
+        read.write(given)
+        read.seek(0)
         with undisturbed():  # a stop waits until there is something to end
             child = subprocess.Popen(  # noqa: S603 - no text for a shell
                 words,
-                stdin=subprocess.DEVNULL,
+                stdin=read,
                 stdout=subprocess.PIPE,
                 stderr=said,
                 start_new_session=True,

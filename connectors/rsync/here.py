@@ -1,14 +1,18 @@
 """A side that is mounted here: looked at by names, and by lstat only where a name does not tell enough."""
 
+import contextlib
+import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from collima.core.errors import SourceError
 from collima.core.stores import Room
+from connectors.rsync import beneath
 
 PASSING = (FileNotFoundError, NotADirectoryError)
 """What a folder that vanishes while it is looked at gives."""
@@ -122,8 +126,38 @@ class Here:
         else:
             where.unlink(missing_ok=True)
 
+    def erase(self, files: Iterable[str], folders: Iterable[str]) -> None:
+        """Just these files, and then these folders, as far as nothing is in them: each before the one that it is in.
+
+        No link is followed, and the folders above keep their times. Raises OSError; doing it twice does no harm.
+        """
+        for paths, gone in ((sorted(files, key=_above), os.unlink), (folders, os.rmdir)):
+            for above, some in groupby(paths, key=_above):
+                with contextlib.suppress(*beneath.NONE), self._unmoved(above) as at:
+                    for path in some:
+                        try:
+                            gone(path.rpartition("/")[2], dir_fd=at)
+                        except FileNotFoundError:
+                            continue
+                        except OSError as err:
+                            if err.errno != errno.ENOTEMPTY:
+                                raise
+
+    @contextlib.contextmanager
+    def _unmoved(self, folder: str) -> Iterator[int]:
+        """Its descriptor; in the end it has the times that it has now."""
+        with beneath.folder(self.root, folder) as at:
+            times = os.fstat(at)
+            yield at
+            with contextlib.suppress(PermissionError):
+                os.utime(at, ns=(times.st_atime_ns, times.st_mtime_ns))
+
     def _at(self, path: str) -> str:
         return os.path.join(self.root, path)  # noqa: PTH118 - a million times
+
+
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 def _entry(path: str, known: os.stat_result) -> Entry:

@@ -1,14 +1,13 @@
-"""What goes from the copy, by exact names, when all that is new has come. rsync alone deletes what it does not find,
-and what it does not find is also what went away a moment ago: it is never told to."""
+"""What goes from the copy, by exact names and on its own side, when all that is new has come. rsync alone deletes what it
+does not find, and what it does not find is also what went away a moment ago: it is never told to."""
 
 from dataclasses import dataclass, field
 
-from connectors.rsync.contents import Contents
+from connectors.rsync.contents import Contents, below
+from connectors.rsync.here import Here
 from connectors.rsync.maildir import guid
 from connectors.rsync.survey import above
-from connectors.rsync.transfer import Transfer
-
-MANY = 50_000
+from connectors.rsync.there import There
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +52,20 @@ def _empty(source: Contents, copy: Contents, going: set[str]) -> list[str]:
 
 @dataclass(slots=True)
 class Removals:
-    """Of one run, many at a time."""
+    """Of one run, from the copy at `root`."""
 
-    transfer: Transfer
+    side: Here | There
+    root: str
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
 
     def take(self, home: str, surplus: Surplus) -> None:
-        """Raises Refused."""
         self.files += [f"{home}/{path}" for path in surplus.files]
         self.folders += [f"{home}/{path}" for path in surplus.folders]
-        if len(self.files) + len(self.folders) > MANY:
-            self.end()
 
-    def end(self) -> None:
-        """Files, and then each folder before the one that it is in. Raises Refused."""
-        if self.files:
-            self.transfer.remove(self.files)
-        for depth in sorted({folder.count("/") for folder in self.folders}, reverse=True):
-            self.transfer.remove([folder for folder in self.folders if folder.count("/") == depth])
-        self.files, self.folders = [], []
+    def end(self) -> set[str]:
+        """Files, and then each folder before the one that it is in. Returns the folders that these were in, and that
+        stay. Raises OSError or SourceError."""
+        deepest = sorted(self.folders, key=lambda path: (-path.count("/"), path))
+        self.side.erase(*([below(self.root, path) for path in paths] for paths in (self.files, deepest)))
+        return {path.rpartition("/")[0] for path in (*self.files, *self.folders)}.difference(self.folders)

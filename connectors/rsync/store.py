@@ -116,7 +116,15 @@ class Tree:
         self._mounted()
         faults = transfer.run(self._rules(errand), heard)
         self._mounted()
-        gone, left = self._remove(errand, seen, sent, Removals(transfer))
+        removals = Removals(self.side, self.root)
+        gone, left = self._remove(errand, seen, sent, removals)
+        try:
+            emptied = removals.end()
+        except (OSError, SourceError) as err:
+            transient = isinstance(err, SourceError) and err.transient
+            raise Refused(f"what left the store is still in the copy: {_why(err)}", transient=transient) from err
+        if emptied and isinstance(self.side, There):
+            transfer.dates(emptied)
         return Copied(
             sent=transfer.figures.get("sent", 0),
             files=transfer.figures.get("files", 0),
@@ -216,7 +224,6 @@ class Tree:
             surplus = Surplus.between(source, copy, errand.clean.get(name, 0))
             removals.take(self._home(name), surplus)
             gone[name] = surplus.gone
-        removals.end()
         return gone, frozenset(left)
 
     def _left(self, names: Collection[str]) -> set[str]:

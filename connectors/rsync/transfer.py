@@ -55,18 +55,16 @@ class Transfer:
                 return self._judged(err)
         return {}
 
-    def remove(self, paths: Collection[str]) -> None:
-        """Deletes these in the copy, each only if the source has nothing by this name, and a folder only when it is
-        empty. Folders above them keep the times of the source. Raises Refused.
-        """
-        with _listed([f"./{path}" for path in paths]) as name:  # a # at its beginning would be a comment
-            which = ["--from0", f"--files-from={name}", "--delete-missing-args"]
+    def dates(self, folders: Collection[str]) -> None:
+        """Gives these folders of the copy, not what is in them, the times of the source's. Raises Refused."""
+        with _listed([f"./{path}" for path in folders]) as name:  # a # at its beginning would be a comment
+            which = ["--dirs", "--from0", f"--files-from={name}"]
             try:
                 for _ in child.lines([*ALWAYS, *self.options, *which, self.source, self.copy], gently=True):
                     pass
             except child.Failed as err:
-                if err.code != child.VANISHED:
-                    raise Refused(f"what left the store is still in the copy: {err}", transient=err.transient) from err
+                if err.code not in (child.PARTIAL, child.VANISHED):
+                    raise Refused(str(err), transient=err.transient) from err
 
     def _hear(self, line: str, told: Callable[[str], None]) -> None:
         if line.startswith(("send|", "recv|")):
