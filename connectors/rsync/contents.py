@@ -183,10 +183,10 @@ def mailboxes(
 
 
 def contents(side: Here | There, root: str, home: str, *, closely: bool = True) -> Contents | None:
-    """Of the mailbox at `home` below `root`; None: it is not there. Raises SourceError."""
+    """Of the mailbox at `home` below `root`; None: it is not there, or a link is. Raises SourceError."""
     whole = below(root, home)
     if isinstance(side, Here):
-        return Contents.seen(side, whole, closely=closely)
+        return Contents.seen(side, whole, closely=closely) if side.is_folder(whole) else None
     return Contents.listed(side.walk(whole), whole) if side.has(whole) else None
 
 

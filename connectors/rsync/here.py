@@ -54,6 +54,16 @@ class Here:
             raise _unreadable(self.root, err) from err
         return True
 
+    def is_folder(self, path: str) -> bool:
+        """Whether it is one, as is each that leads to it: none is a link. Raises SourceError."""
+        try:
+            with beneath.folder(self.root, path):
+                return True
+        except beneath.NONE:
+            return False
+        except OSError as err:
+            raise _unreadable(self.root, err) from err
+
     def names(self, path: str = "") -> list[Entry]:
         """What is in one folder. Raises SourceError."""
         if (found := self.folder(path)) is None:
@@ -125,6 +135,26 @@ class Here:
             shutil.rmtree(where)
         else:
             where.unlink(missing_ok=True)
+
+    def discard(self, path: str) -> None:
+        """As `remove`, and the folder that it is in keeps its times."""
+        if self.has(path):
+            with self._unmoved(_above(path)):
+                self.remove(path)
+
+    def merge(self, old: str, new: str) -> None:
+        """What is in one tree takes the place of what another has by the same names. Raises OSError."""
+        one, other = self._at(old), self._at(new).rstrip("/")
+        stack = [""] if self.has(old) else []
+        while stack:
+            here = stack.pop()
+            Path(f"{other}{here}").mkdir(exist_ok=True)
+            found = self.folder(f"{old}{here}") or Folder([], [])
+            for name in found.files:
+                with contextlib.suppress(IsADirectoryError):
+                    Path(f"{one}{here}/{name}").replace(f"{other}{here}/{name}")
+            stack += [f"{here}/{name}" for name in found.folders]
+        self.discard(old)
 
     def erase(self, files: Iterable[str], folders: Iterable[str]) -> None:
         """Just these files, and then these folders, as far as nothing is in them: each before the one that it is in.

@@ -42,6 +42,13 @@ def is_message(folder: str, part: str, name: str) -> bool:
     return part in PARTS and name[:1] != "." and (not folder or (folder[0] == "." and "/" not in folder))
 
 
+def counts(path: str) -> bool:
+    """Whether what is at this path, relative to its Maildir, is worth a question before it goes: each message, in
+    whatever layout of folders, and nothing that can be made again."""
+    _, part, name = place(path)
+    return part in PARTS and name[:1] != "."
+
+
 def messages(home: int) -> Iterator[Message]:
     """Those of one Maildir, by its descriptor, folder by folder. A link is neither a folder nor a message.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from collima.core.stores import Box, Inventory
 from connectors.rsync.contents import Contents, Difference, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here
+from connectors.rsync.layout import REPLACED
 from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
@@ -47,6 +48,7 @@ class Survey:
             if source is None:
                 gone.append(name)
             boxes[shown(name)] = self._compared(name, source or Contents(), copy or Contents())
+        copied = {path: entry for path, entry in copied.items() if path.partition("/")[0] != REPLACED}
         fresh = [entry for path, entry in outside.items() if not entry.folder and not same(entry, copied.get(path))]
         for entry in fresh:
             self._weigh(entry)

@@ -104,6 +104,18 @@ class There:
     def remove(self, path: str) -> None:
         self._said("rm", "-rf", f"{self.root}/{path}")
 
+    def discard(self, path: str) -> None:
+        """As `Here.discard`."""
+        above, _, name = f"{self.root}/{path}".rpartition("/")
+        script = 'cd "$1" && test -e "$2" || exit 0; t=$(stat -c %y .) && rm -rf "./$2" && touch -m -d "$t" .'
+        self._said("sh", "-c", script, "sh", above, name)
+
+    def merge(self, old: str, new: str) -> None:
+        """As `Here.merge`."""
+        script = 'cd "$1" && test ! -d "$2" || cp -al --remove-destination "$2/." "./$3/"'
+        self._said("sh", "-c", script, "sh", self.root, old, new)
+        self.discard(old)
+
     def erase(self, files: Iterable[str], folders: Iterable[str]) -> None:
         """As `Here.erase`, but folders above get the time of now."""
         for paths, words in ((files, "rm -f"), (folders, "rmdir --ignore-fail-on-non-empty")):

@@ -16,6 +16,7 @@ ALWAYS = (
     "--archive",
     "--hard-links",
     "--numeric-ids",
+    "--backup",
     f"--partial-dir={maildir.PARTIAL}",
     "--no-human-readable",
     "--stats",
@@ -41,10 +42,10 @@ class Transfer:
     options: Sequence[str] = ()
     figures: dict[str, int] = field(default_factory=dict)
 
-    def run(self, rules: Sequence[str], told: Callable[[str], None]) -> Mapping[str, str] | None:
+    def run(self, rules: Sequence[str], told: Callable[[str, str], None]) -> Mapping[str, str] | None:
         """Returns why files of mailboxes were not copied, by mailbox, or None when files only vanished meanwhile.
 
-        Raises Refused when it ended before its end.
+        `told` (mailbox, path) of each name that comes. Raises Refused when it ended before its end.
         """
         with _listed(rules) as name:
             which = ["--from0", f"--filter=merge {name}"] if rules else []
@@ -66,10 +67,11 @@ class Transfer:
                 if err.code not in (child.PARTIAL, child.VANISHED):
                     raise Refused(str(err), transient=err.transient) from err
 
-    def _hear(self, line: str, told: Callable[[str], None]) -> None:
+    def _hear(self, line: str, told: Callable[[str, str], None]) -> None:
         if line.startswith(("send|", "recv|")):
-            if not line.endswith("/") and (name := self.pattern.name(child.unescaped(line[5:]))):
-                told(shown(name))
+            path = child.unescaped(line[5:])
+            if not path.endswith("/") and (name := self.pattern.name(path)):
+                told(shown(name), path)
             return
         for word, figure in _FIGURE.items():
             if line.startswith(word):

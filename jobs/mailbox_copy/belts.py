@@ -34,10 +34,10 @@ def many(seen: Inventory, lost: int, most: Amount) -> str:
 
 
 def unasked(limit: Amount, small: int, copy: int) -> int:
-    """So many messages may leave a mailbox of this size while nobody asks."""
+    """So many of the messages in a mailbox, or in the whole copy, may go while nobody asks: a few of a small one."""
     if not limit.percent:
         return limit.value
-    return max(limit.value * copy // 10_000, min(small, copy // 2))
+    return max(limit.value * copy // 10_000, min(small, copy // 4))
 
 
 def fits(seen: Inventory, room: Room, *, generation: bool) -> None:

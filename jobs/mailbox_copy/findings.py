@@ -51,6 +51,21 @@ def copied(done: Copied, name: str) -> Iterator[Finding]:
         )
 
 
+def rewritten(done: Copied) -> Iterator[Finding]:
+    """Messages that have another content under the same name."""
+    if done.back:
+        count, boxes = sum(done.rewritten.values()), len(done.rewritten)
+        told = (
+            f"{count} messages in {boxes} mailboxes have another content, or date, under the same name, which messages "
+            "never get: is the mail store damaged? In the copy they are as they were, and it is not finished"
+        )
+        yield Finding("critical", STORE, "content-changed", told)
+        return
+    for name, count in sorted(done.rewritten.items()):
+        told = f"{count} messages have another content, or date, under the same name, which messages never get"
+        yield Finding("warning", name, "content-changed", told)
+
+
 def cells(past: Sequence[Past]) -> tuple[Cell, ...]:
     """Runs as boxes, the oldest first."""
     return tuple(Cell(f"{run.at:%Y-%m-%d}", _MOODS.get(run.state, "none")) for run in past)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from collima.core.errors import NotHere
+from collima.core.errors import NotHere, SourceError
 from collima.core.quantities import Amount
 from collima.core.result import Result
 from collima.core.stores import Room
 from connectors.rsync.here import Here
+from connectors.rsync.store import Tree
 from jobs.mailbox_copy.options import CopyGuard
 from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
 from tests.servers import cannot, require
@@ -107,7 +108,7 @@ def test_a_store_that_goes_away_between_looking_and_copying_takes_no_generation_
 def test_a_store_that_changes_while_it_is_copied_is_copied(weekly: Place) -> None:
     weekly.options["guard"] = CopyGuard(max_removals=Amount(10000, True), max_removals_total=Amount(10000, True))
     weekly.run()
-    stop = threading.Event()
+    stop, begun = threading.Event(), threading.Event()
 
     def live() -> None:
         while not stop.wait(0.002):
@@ -116,17 +117,43 @@ def test_a_store_that_changes_while_it_is_copied_is_copied(weekly: Place) -> Non
             weekly.store.flag(weekly.store.random.choice(paths))
             weekly.store.deliver(user)
             weekly.store.random.choice(paths[:-1]).unlink(missing_ok=True) if len(paths) > 30 else None
+            begun.set()
 
     life = threading.Thread(target=live)
     life.start()
+    results = []
     try:
-        results = [weekly.run() for _ in range(3)]
+        for _ in range(3):
+            begun.clear()
+            assert begun.wait(10)
+            results.append(weekly.run())
     finally:
         stop.set()
         life.join()
     assert [(result.state, codes(result)) for result in results] == [("changed", [])] * 3
     assert codes(weekly.run()) == []
     assert weekly.differences(weekly.newest) == ""
+
+
+def test_a_copy_that_cannot_be_looked_at_again_becomes_no_generation(
+    weekly: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weekly.run()
+    weekly.store.deliver(weekly.store.users[0])
+
+    def dead(_: Tree) -> Iterator[tuple[str, int]]:
+        raise SourceError("nas1: the connection was lost", transient=True)
+
+    with monkeypatch.context() as here:
+        here.setattr(Tree, "counts", dead)
+        result = weekly.run()
+    assert (result.state, codes(result), result.cause) == (
+        "partial",
+        ["not-finished"],
+        "store: nas1: the connection was lost",
+    )
+    assert len(weekly.generations) == 1
+    assert (weekly.run().state, len(weekly.generations)) == ("in-sync", 2)
 
 
 def test_a_message_that_the_copy_lacks_is_found_by_counting(weekly: Place, monkeypatch: pytest.MonkeyPatch) -> None:
