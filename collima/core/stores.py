@@ -51,6 +51,9 @@ class Inventory:
     empty: bool = False  # there is no copy yet
     unfinished: bool = False  # the copy is one that an earlier run has left in the middle
     differences: Mapping[str, Any] = field(default_factory=dict)  # the connector's own
+    turned: Mapping[str, Collection[str]] = field(default_factory=dict)  # by mailbox, "" for outside: folders of the
+    # copy that are a link, or a file, in the source
+    links: frozenset[str] = frozenset()  # in the place of mailboxes: none is followed
 
     def unplanned(self, gone: Mapping[str, int]) -> int:
         """How much of what is gone in the end, by mailbox, was not when this was looked at."""
@@ -82,6 +85,8 @@ class Copied:
     gone: Mapping[str, int] = field(default_factory=dict)  # by mailbox, what was gone in the end: of those looked at
     rewritten: Mapping[str, int] = field(default_factory=dict)  # by mailbox, messages with another content
     back: bool = False  # these were put back as they were, nothing was deleted: it cannot become a generation
+    turned: Mapping[str, int] = field(default_factory=dict)  # of the inventory's, those that stay, and what took their
+    # place was not copied
     left: frozenset[str] = frozenset()  # mailboxes that went away meanwhile: the copy has them as it had them
 
 

@@ -1,16 +1,15 @@
 """Looking at a copy that was made: is it what the source has?"""
 
 import contextlib
-import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from connectors.rsync import child
+from connectors.rsync import child, maildir
 from connectors.rsync.compare import distant, mounted
 from connectors.rsync.contents import Contents, Difference, below, contents, mailboxes
-from connectors.rsync.here import Here
+from connectors.rsync.here import Entry, Here
 from connectors.rsync.names import meant, shown
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
@@ -30,20 +29,18 @@ class Checks:
     looked: float
 
     def counts(self) -> Iterator[tuple[str, int]]:
-        for name, found in mailboxes(self.side, self.root, self.pattern, {}, closely=False):
-            if found.partial:
-                self._sweep(below(self.root, f"{self.pattern.path(name)}/{path}") for path in found.partial)
+        """(mailbox, messages) in the copy. What a killed rsync has left goes."""
+        outside: dict[str, Entry] = {}
+        rests: list[str] = []
+        for name, found in mailboxes(self.side, self.root, self.pattern, outside, closely=False):
+            paths = [*found.partial, *filter(maildir.is_rest, found.others)]
+            rests += [f"{self.pattern.path(name)}/{path}" for path in paths]
             yield shown(name), found.count
-
-    def _sweep(self, folders: Iterable[str]) -> None:
-        """What rsync kept of files that are there now, or are gone. Their folders keep the times that rsync set."""
-        assert isinstance(self.side, Here)
-        for folder in folders:
-            with contextlib.suppress(OSError):
-                above = (self.side.root / folder).parent
-                times = above.stat()
-                self.side.remove(folder)
-                os.utime(above, ns=(times.st_atime_ns, times.st_mtime_ns))
+        rests += [path for path, entry in outside.items() if maildir.is_rest(path, folder=entry.folder)]
+        for path in rests:
+            if path.endswith(f"/{maildir.PARTIAL}") or not self.source.has(path):
+                with contextlib.suppress(OSError):
+                    self.side.discard(below(self.root, path))
 
     def missing(self, mailbox: str) -> int:
         home = self.home(mailbox)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -33,6 +34,7 @@ class Entry(NamedTuple):
     size: int = -1  # bytes; -1: not asked for
     mtime: int = 0  # whole seconds since 1970
     inode: int = 0  # of a file with several names; 0: of another, or not known
+    link: bool = False  # symbolic
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +193,8 @@ def _above(path: str) -> str:
 
 
 def _entry(path: str, known: os.stat_result) -> Entry:
-    return Entry(path, False, known.st_size, int(known.st_mtime), known.st_ino if known.st_nlink > 1 else 0)
+    inode = known.st_ino if known.st_nlink > 1 else 0
+    return Entry(path, False, known.st_size, int(known.st_mtime), inode, stat.S_ISLNK(known.st_mode))
 
 
 def _unreadable(root: Path, err: OSError) -> SourceError:

@@ -17,14 +17,14 @@ from connectors.rsync.here import Here
 from connectors.rsync.leaving import Leaving
 from connectors.rsync.links import Links
 from connectors.rsync.maildir import guid
-from connectors.rsync.names import meant
+from connectors.rsync.names import STORE, meant
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.rate import Rate
 from connectors.rsync.renames import Renames
 from connectors.rsync.replaced import Replaced
 from connectors.rsync.survey import Side, Survey, above, top
 from connectors.rsync.there import There
-from connectors.rsync.transfer import Transfer, just
+from connectors.rsync.transfer import Transfer, just, outside, quoted
 
 AT_ONCE = 500_000  # files that rsync lists before it begins: nearly twice as fast, for some 200 bytes of memory each
 
@@ -100,7 +100,7 @@ class Tree:
     def copy(self, errand: Errand, seen: Inventory, told: Callable[[str], None]) -> Copied:
         try:
             self._begin(errand)
-            self._drop(errand, seen)
+            turned = self._make_way(errand, seen, self._drop(errand, seen))
             renamed = self._follow(errand, seen)
         except (OSError, SourceError) as err:
             full = isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -117,7 +117,7 @@ class Tree:
             told(mailbox)
 
         self._mounted()
-        faults = transfer.run(self._rules(errand), heard)
+        faults = transfer.run(self._rules(errand, turned), heard)
         self._mounted()
         try:
             rewritten = self._replaced.messages()
@@ -140,6 +140,7 @@ class Tree:
             gone=gone,
             rewritten=rewritten,
             back=back,
+            turned={name: len(paths) for name, paths in turned.items()},
             left=left,
         )
 
@@ -180,8 +181,6 @@ class Tree:
             self._replaced.put_back()
         if not self.shape.generations or errand.attributes or self.root == layout.INCOMING:
             return
-        if errand.only is not None and self.root:  # no generation of its own: the newest is put right in place
-            return
         names = {entry.path for entry in self.side.names() if entry.folder}
         for name in names:
             if name.startswith(layout.GOING):
@@ -208,21 +207,40 @@ class Tree:
         renames.follow([name for name in names if errand.only is None or name in errand.only])
         return renames.count
 
-    def _rules(self, errand: Errand) -> list[str]:
-        return just([self._home(name) for name in errand.only]) if errand.only is not None else []
+    def _rules(self, errand: Errand, turned: Mapping[str, Collection[str]]) -> list[str]:
+        rules = [f"- /{quoted(path)}" for paths in turned.values() for path in sorted(paths)]
+        if errand.only is not None:
+            homes = [self._home(name) for name in errand.only - {STORE}]
+            rules += outside(self.pattern, homes) if STORE in errand.only else just(homes)
+        return rules
 
-    def _drop(self, errand: Errand, seen: Inventory) -> None:
+    def _drop(self, errand: Errand, seen: Inventory) -> Collection[str]:
         """What left the store long ago. Before rsync looks: what has come back is sent again."""
-        for path in {*self._tops(errand, seen), *map(meant, errand.stray)}:
+        paths = {*self._tops(errand, seen), *map(meant, errand.stray)}
+        for path in paths:
             self.side.remove(below(self.root, path))
+        return paths
+
+    def _make_way(self, errand: Errand, seen: Inventory, dropped: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Folders of the copy that are none in the source any more, and that rsync does not remove, go where what is
+        gone may go. Returns those that stay, by mailbox: rsync leaves them alone."""
+        stay: dict[str, set[str]] = {}
+        for name, paths in seen.turned.items():
+            may = name and (name in errand.clean or not seen.boxes[name].leave)
+            for path in paths:
+                if may and not self.source.is_folder(path):
+                    self.side.discard(below(self.root, path))
+                elif path not in dropped:
+                    stay.setdefault(name, set()).add(path)
+        return stay
 
     def _tops(self, errand: Errand, seen: Inventory) -> Iterator[str]:
         """Each mailbox that goes, with the folders above it that nobody else is in."""
-        others: dict[str, object] = {}
+        others: set[str] = set()
         if errand.drop:
-            others = {path: None for name in seen.boxes.keys() - errand.drop for path in above(self._home(name))}
+            others = {path for name in seen.boxes.keys() - errand.drop for path in above(self._home(name))}
         for home in map(self._home, errand.drop):
-            others |= {path: None for path in above(home) if self.source.has(path)}
+            others |= {path for path in above(home) if self.source.is_folder(path)}
             yield top(home, others)
 
     def _remove(

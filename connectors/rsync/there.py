@@ -30,14 +30,20 @@ class There:
         return f"{self.host}:{self.root.rstrip('/')}/"
 
     def has(self, path: str) -> bool:
+        return self._one(path) is not None
+
+    def is_folder(self, path: str) -> bool:
+        """A link to one is none."""
+        found = self._one(path)
+        return found is not None and found.folder
+
+    def _one(self, path: str) -> Entry | None:
         try:
-            for _ in self._listed(path, "--dirs"):
-                return True
+            return next(self._listed(path, "--dirs"), None)
         except child.Failed as err:
             if err.code == _MISSING and err.missing:
-                return False
+                return None
             raise self._failed(err) from err
-        return False
 
     def names(self, path: str = "") -> list[Entry]:
         return list(self._list(path, "--dirs"))
@@ -64,7 +70,7 @@ class There:
             kind, size, when, name = found.groups()
             moment = datetime.strptime(when, "%Y/%m/%d %H:%M:%S").replace(tzinfo=UTC)  # the child's TZ is UTC
             name = name.partition(" -> ")[0] if kind == "l" else name
-            yield Entry(child.unescaped(name), kind == "d", int(size), int(moment.timestamp()))
+            yield Entry(child.unescaped(name), kind == "d", int(size), int(moment.timestamp()), link=kind == "l")
 
     def time(self) -> datetime:
         """Of the folder's last change that rsync tells."""

@@ -121,3 +121,10 @@ def just(paths: Collection[str]) -> list[str]:
         *(f"+ /{quoted(path, star=True)}/***" for path in sorted(paths)),
         "- *",
     ]
+
+
+def outside(pattern: Pattern, paths: Collection[str]) -> list[str]:
+    """Rules: what is in no mailbox is looked at, and these trees."""
+    parts = ("*".join(quoted(literal, star=True) for literal in part.split("*")) for part in pattern.parts)
+    mailboxes = "/".join(f"[!.]{part}" if part.startswith("*") else part for part in parts)
+    return [*(f"+ /{quoted(path, star=True)}/***" for path in sorted(paths)), f"- /{mailboxes}/"]

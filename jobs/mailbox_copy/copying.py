@@ -87,7 +87,7 @@ class Copying:
             (Reading(self.options.store, scope="", entries=messages),),
             (self._whole(inventory, findings.cells(past)), *self._mailboxes(inventory)),
             tuple(self._changes(inventory)),
-            tuple(findings.sizes(inventory, past)),
+            (*findings.sizes(inventory, past), *findings.links(inventory)),
             mends=frozenset({STORE}),
         )
 
@@ -186,8 +186,11 @@ class Copying:
         return seen.copied
 
     def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
-        """Nothing is to be done by names, or all that is waits: attributes are put in order, and nothing is deleted."""
-        if seen.tried:
+        """Nothing is to be done by names, or all that is waits: attributes are put in order, and nothing is deleted.
+
+        Not where something is to come, and was not asked for (`--only`).
+        """
+        if seen.tried or any(change.key.verb == "copy" for change in self._changes(seen.inventory)):
             return
         errand = self._errand(seen, ())
         try:
@@ -206,7 +209,7 @@ class Copying:
     def _looked(self, seen: Seen) -> Iterator[Finding]:
         """Counts and a sample of the copy; when both are right it becomes a generation, and is counted."""
         assert seen.copied is not None
-        told = [*self._faults(seen, seen.copied), *findings.rewritten(seen.copied), *self._gone(seen, seen.copied)]
+        told = [*self._faults(seen, seen.copied), *findings.changed(seen.copied), *self._gone(seen, seen.copied)]
         yield from told
         if seen.copied.back:
             return
@@ -215,15 +218,20 @@ class Copying:
             counts = dict(seen.store.counts())
             differing = [*self._compared(seen, counts, {f.subject for f in told})]
             yield from differing
-            if not any(finding.level == "critical" for finding in (*told, *differing)) and seen.only is None:
+            if not any(finding.level == "critical" for finding in (*told, *differing)) and self._is_whole(seen):
                 name = seen.store.finish(seen.at)
         except (Refused, SourceError) as err:  # a copy that nobody has looked at is no good one
             yield Finding("critical", STORE, "not-finished", str(err))
             return
-        if name:
+        if name and seen.only is None:
             size = sum(box.size for box in seen.inventory.boxes.values())
             self.book.count("", mailboxes=len(counts), messages=sum(counts.values()), size=size)
         yield from findings.copied(seen.copied, name)
+
+    def _is_whole(self, seen: Seen) -> bool:
+        """Whether the copy has all mailboxes, though only some were brought up to date."""
+        whole = not (seen.inventory.unfinished or seen.inventory.empty)
+        return seen.only is None or (whole and self.options.generations > 0)
 
     def _faults(self, seen: Seen, copied: Copied) -> Iterator[Finding]:
         for name, why in sorted(copied.faults.items()):

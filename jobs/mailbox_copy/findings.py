@@ -51,8 +51,20 @@ def copied(done: Copied, name: str) -> Iterator[Finding]:
         )
 
 
-def rewritten(done: Copied) -> Iterator[Finding]:
-    """Messages that have another content under the same name."""
+def links(seen: Inventory) -> Iterator[Finding]:
+    for path in sorted(seen.links):
+        told = "a symbolic link is in the place of this mailbox: it is copied as a link, and what it leads to is not"
+        yield Finding("warning", path, "mailbox-link", told)
+
+
+def changed(done: Copied) -> Iterator[Finding]:
+    """What is under the same name and is not what it was: folders, messages."""
+    for name, count in sorted(done.turned.items()):
+        told = (
+            f"{count} folders of the copy are links or files in the mail store: what was in them may not go yet, and "
+            "what took their place was not copied"
+        )
+        yield Finding("warning", name or STORE, "folder-replaced", told)
     if done.back:
         count, boxes = sum(done.rewritten.values()), len(done.rewritten)
         told = (
