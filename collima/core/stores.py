@@ -49,6 +49,7 @@ class Inventory:
     blocks: int = 0  # that they take
     folders: int = 0  # that a new generation takes
     empty: bool = False  # there is no copy yet
+    bare: bool = False  # nor a sign that one is to begin there
     unfinished: bool = False  # the copy is one that an earlier run has left in the middle
     differences: Mapping[str, Any] = field(default_factory=dict)  # the connector's own
     turned: Mapping[str, Collection[str]] = field(default_factory=dict)  # by mailbox, "" for outside: folders of the
@@ -116,8 +117,9 @@ class Store(Protocol):
         """Compares so many messages of that copy with the source, each byte. Returns the mailboxes of those that
         differ, one for each; what is gone from the source differs from nothing."""
 
-    def finish(self, moment: datetime) -> str:
+    def finish(self, moment: datetime, held: datetime | None) -> str:
         """The copy is good: it becomes a generation, and the oldest beyond those to keep are removed.
 
-        Returns its name. Raises Refused.
+        `held`: since when what should go waits for a person. The newest generation from before is kept as well: it is
+        the last one that nobody doubts. Returns its name. Raises Refused.
         """

@@ -22,7 +22,8 @@ SSH = (*UNATTENDED, "-oConnectTimeout=30", "-oServerAliveCountMax=4")
 PARTIAL, VANISHED = 23, 24
 _PASSING = frozenset({5, 10, 12, 20, 30, 35, 137, 143, 255})
 _LASTING = ("Permission denied (", "Host key verification failed", "Could not resolve", "No space left on device")
-_PATH = re.compile(r'"[^"]*"')
+_PATH = re.compile(r'"[^"]*"|(?<=: )\'.*\'|(?<=cannot remove )\'.*\'')
+_BARE = re.compile(r"(make way for new [a-z ]+:|non-empty directory:|skipping [a-z -]+ file) .*", re.DOTALL)
 _PATIENCE = 10  # seconds from TERM to KILL
 
 
@@ -50,7 +51,7 @@ class Failed(Exception):
         """One line, without the names of files, which are people's."""
         how = f"was ended by signal {-self.code}" if self.code < 0 else f"ended with {self.code}"
         first = next((text for text in self.said if text.strip()), "")
-        why = line(_PATH.sub('"…"', first), 200)
+        why = line(_BARE.sub(r"\1 …", _PATH.sub('"…"', first)), 200)
         return f"rsync {how}{f': {why}' if why else ''}"
 
 

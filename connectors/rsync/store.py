@@ -85,7 +85,9 @@ class Tree:
         )
         if not any(box.source for box in found.boxes.values()) or len(found.gone) == len(found.boxes):
             raise SourceError(f"{self.source.argument}: there is no mailbox {self.pattern.text} with a message in it")
-        return found
+        if root or any(box.entries for box in found.boxes.values()):
+            return found
+        return replace(found, bare=root is None or not self.side.has(self.sentinel))
 
     def _newest(self, names: Collection[str]) -> str | None:
         """The copy that a run goes on from: one that was left in the middle, else the newest; None: there is none."""
@@ -276,7 +278,7 @@ class Tree:
 
     # ---- the end
 
-    def finish(self, moment: datetime) -> str:
+    def finish(self, moment: datetime, held: datetime | None) -> str:
         if not self.shape.generations:
             if isinstance(self.side, Here):  # its change time tells when
                 self.side.root.chmod(self.side.root.stat().st_mode & 0o7777)
@@ -292,7 +294,11 @@ class Tree:
                 child.output(["sync", "--file-system", os.fspath(self.side.root)])
             self.side.rename(layout.INCOMING, name)
             self.root = name
-            for old in layout.stamps({*names, name})[self.shape.generations :]:
+            kept = layout.stamps({*names, name})
+            before = next((old for old in kept if held and old < layout.stamp(held)), "")
+            for old in kept[self.shape.generations :]:
+                if old == before:
+                    continue
                 self.side.rename(old, layout.GOING + old)
                 self.side.remove(layout.GOING + old)
         except (OSError, SourceError, child.Failed) as err:

@@ -18,6 +18,16 @@ _LINE = re.compile(r"(.)\S{9} +([0-9]+) (\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) (.*)", 
 _MISSING = 23
 _LIST = ("rsync", "--list-only", "--8-bit-output", "--no-human-readable", "--no-motd")
 
+_ROOM = 'if test -d "$1" && test -w "$1"; then df -P -B1 "$1" && df -P -i "$1"; else echo no; fi'
+_LINK = """
+mkdir -p "$2" && cp -al "$1/." "$2" && exit
+most=$(find "$2" -type f -links +1 -printf '%n\\n' | sort -rn | head -n 1)
+made=$(find "$2" -type f -links "${most:-0}" -print -exec rm -f {} + | wc -l)
+test "$made" -gt 0 && exec rsync -aH --numeric-ids --ignore-existing "$1/" "$2/"
+exit 1
+"""
+"""Files with as many names as the file system allows get a copy in the new tree, one for all of their names there."""
+
 
 @dataclass(frozen=True, slots=True)
 class There:
@@ -95,9 +105,9 @@ class There:
 
     def room(self) -> Room:
         """Raises SourceError where nothing can be written."""
-        told = self._said(
-            "test", "-w", self.root, "&&", "df", "-P", "-B1", self.root, "&&", "df", "-P", "-i", self.root
-        )
+        told = self._said("sh", "-c", _ROOM, "sh", self.root)
+        if told.strip() == "no":
+            raise SourceError(f"{self.argument}: it is not there, or cannot be written (not mounted, or read-only?)")
         figures = [line.split() for line in told.splitlines() if "%" in line and line.split()[1].isdecimal()]
         if len(figures) != 2:
             raise SourceError(f"{self.host}: df tells what cannot be understood")
@@ -130,8 +140,10 @@ class There:
 
     def link(self, old: str, new: str) -> None:
         """A new folder: a tree of hard links, or empty when `old` is ""."""
-        made = ("mkdir", "-p", f"{self.root}/{new}")
-        self._said(*made, *(("&&", "cp", "-al", f"{self.root}/{old}/.", f"{self.root}/{new}") if old else ()))
+        if old:
+            self._said("sh", "-c", _LINK, "sh", f"{self.root}/{old}", f"{self.root}/{new}")
+        else:
+            self._said("mkdir", "-p", f"{self.root}/{new}")
 
     def _said(self, *words: str, given: bytes = b"") -> str:
         try:

@@ -1,7 +1,8 @@
 """What must be right before anything is touched. Pure; each raises SourceError, which nothing overrides."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from collima.core.copies import Past
 from collima.core.errors import SourceError
 from collima.core.guard import share
 from collima.core.quantities import Amount
@@ -19,6 +20,16 @@ def whole(seen: Inventory, missed: Collection[str], most_gone: Amount, most_lost
             f"the mail store has {there} messages and the copy has {here} of the same mailboxes "
             f"({share(here - there, here)} fewer, limit max-removals {most_lost}): is it mounted, and whole? "
             "The copy is untouched"
+        )
+
+
+def there(seen: Inventory, past: Sequence[Past]) -> None:
+    """The place of the copies has them. `past`: earlier runs, oldest first."""
+    counted = [run for run in past if run.messages]
+    if seen.bare and counted:
+        raise SourceError(
+            f"the copies of the run of {counted[-1].at:%Y-%m-%d} are not where they were: is their place mounted? "
+            "To begin anew there: docs/copies.md, Beginning anew"
         )
 
 
@@ -46,7 +57,7 @@ def fits(seen: Inventory, room: Room, *, generation: bool) -> None:
     if needed > room.bytes:
         raise SourceError(
             f"{needed / 1e6:,.0f} MB are to be copied and {room.bytes / 1e6:,.0f} MB are free where the copies are: "
-            "make room, or keep fewer generations. The copy is untouched"
+            "make room, or remove the oldest generation (docs/copies.md, A full disk). The copy is untouched"
         )
     files = seen.files + (seen.folders if generation and not seen.unfinished else 0)
     if 0 <= room.inodes < files:

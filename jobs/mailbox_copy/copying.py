@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from collima.core.copies import CopyBook
+from collima.core.copies import CopyBook, Past
 from collima.core.errors import Refused, SourceError, blaming
 from collima.core.model import Cell, Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
 from collima.core.ports import Context
@@ -36,6 +36,7 @@ class Seen:
     store: Store
     inventory: Inventory
     at: datetime
+    past: Sequence[Past] = ()  # a year of runs
     only: frozenset[str] | None = None
     copied: Copied | None = None
     tried: bool = False
@@ -68,26 +69,27 @@ class Copying:
             store: Store = session.store(shape)
             room = store.ready()
             inventory = store.inventory()
+            past = self.book.past(A_YEAR.before(self.context.clock()))
+            belts.there(inventory, past)
             assert guard.max_removals is not None
             most_gone = options.guard.max_mailboxes_gone or ONE_PERCENT
             belts.whole(inventory, self.book.missed(), most_gone, guard.max_removals, guard.small_change or 0)
             belts.fits(inventory, room, generation=options.generations > 0)
-            yield Seen(store, inventory, self.context.clock())
+            yield Seen(store, inventory, self.context.clock(), past)
 
     def place(self, seen: Seen) -> Place | None:  # noqa: ARG002
         return None
 
     # ---- planning
 
-    def plan(self, seen: Seen, now: datetime) -> Plan[None]:
+    def plan(self, seen: Seen, now: datetime) -> Plan[None]:  # noqa: ARG002
         inventory = seen.inventory
-        past = self.book.past(A_YEAR.before(now))
         messages = sum(box.source for box in inventory.boxes.values())
         return Plan(
             (Reading(self.options.store, scope="", entries=messages),),
-            (self._whole(inventory, findings.cells(past)), *self._mailboxes(inventory)),
+            (self._whole(inventory, findings.cells(seen.past)), *self._mailboxes(inventory)),
             tuple(self._changes(inventory)),
-            (*findings.sizes(inventory, past), *findings.links(inventory)),
+            (*findings.sizes(inventory, seen.past), *findings.links(inventory)),
             mends=frozenset({STORE}),
         )
 
@@ -219,7 +221,7 @@ class Copying:
             differing = [*self._compared(seen, counts, {f.subject for f in told})]
             yield from differing
             if not any(finding.level == "critical" for finding in (*told, *differing)) and self._is_whole(seen):
-                name = seen.store.finish(seen.at)
+                name = seen.store.finish(seen.at, self._since(seen))
         except (Refused, SourceError) as err:  # a copy that nobody has looked at is no good one
             yield Finding("critical", STORE, "not-finished", str(err))
             return
@@ -232,6 +234,18 @@ class Copying:
         """Whether the copy has all mailboxes, though only some were brought up to date."""
         whole = not (seen.inventory.unfinished or seen.inventory.empty)
         return seen.only is None or (whole and self.options.generations > 0)
+
+    def _since(self, seen: Seen) -> datetime | None:
+        """Since when removals have been held, by the runs on record; None: none is now."""
+        asked = {name for name, box in seen.inventory.boxes.items() if box.leave} - seen.inventory.gone
+        if asked <= seen.clean:
+            return None
+        since = seen.at
+        for run in reversed(seen.past):
+            if run.state in ("changed", "in-sync"):
+                break
+            since = run.at
+        return since
 
     def _faults(self, seen: Seen, copied: Copied) -> Iterator[Finding]:
         for name, why in sorted(copied.faults.items()):

@@ -208,12 +208,63 @@ def test_a_place_that_cannot_be_used_is_told_before_anything_is_done(weekly: Pla
     assert weekly.run().state == "in-sync"
 
 
+@pytest.mark.parametrize("generations", [0, 2])
+def test_an_empty_folder_in_the_place_of_the_copies_is_not_copied_into(weekly: Place, generations: int) -> None:
+    weekly.options["generations"] = generations
+    weekly.run()
+    weekly.copies.rename(weekly.folder / "held")
+    weekly.copies.mkdir()
+    untouched(weekly, "the copies of the run of 2026-11-21 are not where they were: is their place mounted?")
+    if generations:  # as docs/copies.md has it
+        (weekly.copies / ".incoming").mkdir()
+    else:
+        shutil.copy2(weekly.store.root / SENTINEL, weekly.copies)
+    assert weekly.run().state == "changed"
+    assert weekly.differences(weekly.newest if generations else weekly.copies) == ""
+
+
+def test_while_removals_are_held_the_last_generation_from_before_is_kept(weekly: Place) -> None:
+    user, other = weekly.store.users[:2]
+    going = [weekly.store.deliver(user, "") for _ in range(23)]
+    weekly.run()
+    weekly.store.deliver(other)
+    weekly.run()
+    before = weekly.newest
+    for path in going:
+        path.unlink()
+    for _ in range(4):
+        weekly.store.deliver(other)
+        result = weekly.run()
+        assert result.state == "held"
+        assert before in weekly.generations
+    assert len(weekly.generations) == 3
+    weekly.run(approve=(subject(result, user).fingerprint,), reason="RT 1", who="anna")
+    assert (len(weekly.generations), before in weekly.generations) == (2, False)
+
+
+def test_folders_of_a_mailbox_that_left_keep_their_owner_and_rights(weekly: Place) -> None:
+    home = weekly.store.root / weekly.store.users[0]
+    for path in (home, home / "Maildir/.Sent"):
+        path.chmod(0o700)
+        os.chown(path, 1234, 1235)
+    weekly.run()
+    home.rename(weekly.folder / "away")
+    weekly.store.deliver(weekly.store.users[1])
+    weekly.run()
+    first, second = (generation / home.name for generation in weekly.generations)
+    for path in ("", "Maildir", "Maildir/.Sent", "Maildir/cur"):
+        one, other = (first / path).stat(), (second / path).stat()
+        assert (one.st_mode, one.st_uid, one.st_gid) == (other.st_mode, other.st_uid, other.st_gid)
+        assert one.st_mtime_ns == other.st_mtime_ns
+
+
 def test_a_mirror_and_generations_are_not_mixed(weekly: Place) -> None:
     weekly.run()
     generations = weekly.options.pop("generations")
     untouched(weekly, "holds generations, which a mirror would delete")
     shutil.rmtree(weekly.copies)
     weekly.copies.mkdir()
+    shutil.copy2(weekly.store.root / SENTINEL, weekly.copies)
     weekly.run()
     weekly.options["generations"] = generations
     untouched(weekly, "holds a mirror")

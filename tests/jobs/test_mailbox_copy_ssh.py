@@ -109,6 +109,14 @@ def test_a_store_that_is_not_mounted_there_is_told(distant: Place) -> None:
     assert (result.state, f"there is no {SENTINEL}" in result.cause) == ("failed", True)
 
 
+def test_a_place_there_that_cannot_be_written_is_told(distant: Place) -> None:
+    if ":" not in str(distant.sides.get("to", "")):
+        pytest.skip("the copies are here")
+    distant.copies.rmdir()
+    result = distant.run()
+    assert (result.state, "it is not there, or cannot be written" in result.cause) == ("failed", True), result.cause
+
+
 def test_ssh_that_dies_in_the_middle_leaves_the_rest_to_the_next_run(
     distant: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
