@@ -10,8 +10,8 @@
 6. Google: the calls, CPU and memory of a full plan of 40,000 accounts, and the pace of 1,500 changes (`bench.google`).
 7. `restore find` in a mailbox of 50,000 messages (`bench.restore`).
 8. A mail store of 150,000 messages: `mailbox-copy` against `rsync -aH --delete` alone (`bench.copies`).
-9. A quarantine of 250,000 messages: the plan of a night against the bare query, digests against plain mails
-   (`bench.quarantine`).
+9. A quarantine of 250,000 messages: the plan of a night against the bare query of all that it looks through, and
+   digests against plain mails (`bench.quarantine`).
 """
 
 import argparse

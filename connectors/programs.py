@@ -3,6 +3,7 @@
 import contextlib
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import time
@@ -25,7 +26,7 @@ def output(command: Sequence[str], limit: Duration, **environment: str) -> str:
     """The standard output of a program that ends with 0 within `limit`. Raises SourceError.
 
     It gets nothing to read, no locale but C.UTF-8, and a session of its own: when it hangs, or when we are stopped, it
-    is killed with all that it has started.
+    is killed with all that it has started; it alone, unless it is another user's, when we die without a word.
     """
     printed = bytearray()
     with closing(_parts(command, limit, environment)) as parts:
@@ -77,7 +78,7 @@ def _running(command: Sequence[str], environment: Mapping[str, str], name: str) 
     try:
         with undisturbed():  # a stop waits until there is something to kill
             process = subprocess.Popen(  # noqa: S603 - the configuration names it; it is no text for a shell
-                list(command),
+                [*_bound(command), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -95,6 +96,12 @@ def _running(command: Sequence[str], environment: Mapping[str, str], name: str) 
         for stream in (process.stdout, process.stderr) if process else ():
             if stream:
                 stream.close()
+
+
+def _bound(command: Sequence[str]) -> Sequence[str]:
+    """Words before a command, for it to die with us. One that is not there is left to say so."""
+    known = shutil.which("setpriv") and shutil.which(command[0])
+    return ("setpriv", "--pdeathsig", "KILL") if known else ()
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -243,7 +243,9 @@ class _Connection:
 
     def _hand_over(self, content: bytes, left: Sequence[str]) -> None:
         """From here on a lost answer may mean a delivered mail."""
-        stuffed = re.sub(rb"(?m)^\.", b"..", content)
+        stuffed = content.replace(b"\n.", b"\n..")
+        if content.startswith(b"."):
+            stuffed = b"." + stuffed
         end = b".\r\n" if stuffed.endswith(b"\r\n") else b"\r\n.\r\n"
         try:
             self._smtp.send(stuffed + end)

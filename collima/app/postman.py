@@ -143,22 +143,23 @@ class _Turn:
         free = relay.next  # when the rate lets the next one go
         while rows := self.journal.outbox.due(self.via, ROWS if spacing else MANY, bulk=self.bulk):
             self.waiting.clear()
-            for at, row in enumerate(rows):
-                if row.unwritten and row.job in self.waiting:
-                    continue
-                free, over = min(free, self.clock() + spacing), min(over, self.clock() + TURN)
-                if free > over or not self._wait(free, spacing):
-                    return free
-                then = () if spacing else rows[at + 1 :]
-                message = self._written(writers, row, then)
-                if message is None:
-                    continue
-                if self._send(session, row, message, then):
-                    free = self.clock() + spacing
-                if relay.since:
-                    log.warning("mail goes through %s again", self.via)
-                    self.journal.relays.works(self.via)
-                    relay = Relay(self.via, relay.next, 0, relay.not_before, None, "")
+            with self.journal.outbox.ending() as sent:
+                for at, row in enumerate(rows):
+                    if row.unwritten and row.job in self.waiting:
+                        continue
+                    free, over = min(free, self.clock() + spacing), min(over, self.clock() + TURN)
+                    if free > over or not self._wait(free, spacing):
+                        return free
+                    then = () if spacing else rows[at + 1 :]
+                    message = self._written(writers, row, then)
+                    if message is None:
+                        continue
+                    if self._send(session, row, message, then, sent):
+                        free = self.clock() + spacing
+                    if relay.since:
+                        log.warning("mail goes through %s again", self.via)
+                        self.journal.relays.works(self.via)
+                        relay = Relay(self.via, relay.next, 0, relay.not_before, None, "")
             if self.clock() >= over:
                 return self.clock()
         return self.journal.outbox.next(self.via)
@@ -221,7 +222,9 @@ class _Turn:
         self.marked.update((one.id, one) for one in along)
         self.since = now
 
-    def _send(self, session: Mail, row: Planned, written: Written, then: Sequence[Planned]) -> bool:
+    def _send(
+        self, session: Mail, row: Planned, written: Written, then: Sequence[Planned], sent: Callable[[Planned], None]
+    ) -> bool:
         """Returns whether the relay has it. Raises Undelivered and ConfigError when that cannot be used at all."""
         outbox = self.journal.outbox
         handed = False
@@ -252,7 +255,7 @@ class _Turn:
             if self.refused >= STUBBORN:
                 raise
             return False
-        self._stored(lambda: outbox.sent(row))
+        self._stored(lambda: sent(row))
         self.refused = 0
         log.info("mail %d%s: sent through %s", row.id, f" of {row.job}" if row.job else "", self.via)
         return True

@@ -7,7 +7,7 @@ file by file.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import date, datetime
 from email import policy
 from email.headerregistry import Address as Mailbox
@@ -16,7 +16,7 @@ from email.policy import Policy
 from email.utils import format_datetime
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import FileSystemLoader, StrictUndefined, TemplateError, meta, select_autoescape
 from jinja2.sandbox import SandboxedEnvironment
@@ -195,9 +195,26 @@ def _drawn(file: str, folder: Path | None, values: Mapping[str, object]) -> str:
         raise _broken(file, folder, err) from err
 
 
+class _Sandbox(SandboxedEnvironment):
+    """What is safe to look at does not change from one line of a list to the next, and is asked once for each type."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._safe: set[tuple[type, str]] = set()
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        known = type(obj), attribute
+        if known in self._safe:
+            return getattr(obj, attribute)
+        value = super().getattr(obj, attribute)
+        if is_dataclass(obj) and attribute in known[0].__dataclass_fields__ and value is getattr(obj, attribute):
+            self._safe.add(known)
+        return value
+
+
 @cache
 def _environment(folder: Path | None) -> SandboxedEnvironment:
-    environment = SandboxedEnvironment(
+    environment = _Sandbox(
         loader=FileSystemLoader([folder, OURS] if folder else OURS),
         autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
         undefined=StrictUndefined,
@@ -211,7 +228,7 @@ def _environment(folder: Path | None) -> SandboxedEnvironment:
 
 def _day(day: date, language: str) -> str:
     """`24 novembre 2026`; ISO 8601 in languages whose months are not known."""
-    if not (months := _MONTHS.get(language, "").split()):
+    if not (months := _months(language)):
         return day.isoformat()
     number = "1°" if language == "it" and day.day == 1 else day.day
     return f"{number} {months[day.month - 1]} {day.year}"
@@ -219,9 +236,14 @@ def _day(day: date, language: str) -> str:
 
 def _moment(moment: datetime, language: str) -> str:
     """`24 nov 07:32`; `11-24 07:32` in languages whose months are not known."""
-    months = _MONTHS.get(language, "").split()
-    day = f"{moment.day} {months[moment.month - 1][:3]}" if months else f"{moment:%m-%d}"
-    return f"{day} {moment:%H:%M}"
+    if not (months := _months(language)):
+        return f"{moment:%m-%d %H:%M}"
+    return f"{moment.day} {months[moment.month - 1][:3]} {moment.hour:02}:{moment.minute:02}"
+
+
+@cache
+def _months(language: str) -> Sequence[str]:
+    return _MONTHS.get(language, "").split()
 
 
 def _bytes(size: int, language: str) -> str:

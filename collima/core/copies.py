@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from collima.core.model import State
 
@@ -17,8 +17,7 @@ class Generation:
     at: datetime  # UTC
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One message in a copied Maildir. Bytes that are no UTF-8 are kept in names by surrogateescape."""
 
     folder: str  # "" for INBOX; else as Maildir++ writes it: ".Archive.2013"

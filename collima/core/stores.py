@@ -49,8 +49,16 @@ class Inventory:
     blocks: int = 0  # that they take
     folders: int = 0  # that a new generation takes
     empty: bool = False  # there is no copy yet
+    bare: bool = False  # nor a sign that one is to begin there
     unfinished: bool = False  # the copy is one that an earlier run has left in the middle
     differences: Mapping[str, Any] = field(default_factory=dict)  # the connector's own
+    turned: Mapping[str, Collection[str]] = field(default_factory=dict)  # by mailbox, "" for outside: folders of the
+    # copy that are a link, or a file, in the source
+    links: frozenset[str] = frozenset()  # in the place of mailboxes: none is followed
+
+    def unplanned(self, gone: Mapping[str, int]) -> int:
+        """How much of what is gone in the end, by mailbox, was not when this was looked at."""
+        return sum(max(0, count - self.boxes[name].leave) for name, count in gone.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,8 @@ class Errand:
     clean: Mapping[str, int] = field(default_factory=dict)  # how many messages and files may be deleted: by mailbox
     drop: frozenset[str] = frozenset()  # mailboxes that may be deleted
     stray: frozenset[str] = frozenset()  # strays that may be deleted
+    unplanned: int = 0  # so much may go, over all mailboxes, that was not gone when the inventory was made
+    bears: Callable[[Mapping[str, int]], bool] = lambda _: True  # so many messages, by mailbox, with another content
     attributes: bool = False  # names are the same: put attributes in order, delete nothing, make no generation
 
 
@@ -74,6 +84,10 @@ class Copied:
     vanished: bool = False  # files went away while they were copied
     faults: Mapping[str, str] = field(default_factory=dict)
     gone: Mapping[str, int] = field(default_factory=dict)  # by mailbox, what was gone in the end: of those looked at
+    rewritten: Mapping[str, int] = field(default_factory=dict)  # by mailbox, messages with another content
+    back: bool = False  # these were put back as they were, nothing was deleted: it cannot become a generation
+    turned: Mapping[str, int] = field(default_factory=dict)  # of the inventory's, those that stay, and what took their
+    # place was not copied
     left: frozenset[str] = frozenset()  # mailboxes that went away meanwhile: the copy has them as it had them
 
 
@@ -89,7 +103,8 @@ class Store(Protocol):
     def copy(self, errand: Errand, seen: Inventory, told: Callable[[str], None]) -> Copied:
         """`told` the mailbox of each file that is sent. Raises Refused: what is there is left for the next run.
 
-        Where more of a mailbox is gone than may be deleted, nothing of it is.
+        Where more of a mailbox is gone than may be deleted, nothing of it is; where more is gone than was when the
+        inventory was made, and of all mailboxes together too much, nothing of that one is.
         """
 
     def counts(self) -> Iterator[tuple[str, int]]:
@@ -102,8 +117,9 @@ class Store(Protocol):
         """Compares so many messages of that copy with the source, each byte. Returns the mailboxes of those that
         differ, one for each; what is gone from the source differs from nothing."""
 
-    def finish(self, moment: datetime) -> str:
+    def finish(self, moment: datetime, held: datetime | None) -> str:
         """The copy is good: it becomes a generation, and the oldest beyond those to keep are removed.
 
-        Returns its name. Raises Refused.
+        `held`: since when what should go waits for a person. The newest generation from before is kept as well: it is
+        the last one that nobody doubts. Returns its name. Raises Refused.
         """

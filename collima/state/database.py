@@ -1,8 +1,9 @@
 """Transactions on the state, on either database; every failure is a StateError."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -16,6 +17,8 @@ from collima.state import mariadb, schema, sqlite
 from collima.state.faults import told
 from collima.state.tables import metadata
 
+Writes = Callable[[], AbstractContextManager[Connection]]
+
 
 @dataclass
 class Database:
@@ -27,12 +30,12 @@ class Database:
     _engine: Engine | None = field(default=None, init=False)
     _used: tuple[int, int] | None = field(default=None, init=False)  # device and inode of the file that is open
 
-    @property
+    @cached_property
     def file(self) -> Path | None:
         """The file of a SQLite state."""
         return Path(self.url.database or "") if self.url.get_backend_name() == "sqlite" else None
 
-    @property
+    @cached_property
     def place(self) -> str:
         """For messages: without user and password."""
         return str(self.file or f"{self.url.host or 'localhost'}/{self.url.database}")
@@ -56,6 +59,29 @@ class Database:
             assert engine is not None
             with engine.connect().execution_options(write=True) as connection, connection.begin():
                 yield connection
+
+    @contextmanager
+    def kept(self) -> Iterator[Writes]:
+        """What gives transactions as `write`, a thousand a second, over one connection.
+
+        What one of them commits outlives this process, whatever becomes of it; on SQLite a power cut may take the last.
+        """
+        with undisturbed(), told(self.place):
+            engine = self._ready(make=True)
+            assert engine is not None
+            connection = engine.connect().execution_options(write=True)
+
+        @contextmanager
+        def write() -> Iterator[Connection]:
+            with undisturbed(), told(self.place), connection.begin():
+                yield connection
+
+        with connection:
+            if self.file is None:
+                yield write
+            else:
+                with sqlite.hurried(connection):
+                    yield write
 
     def close(self) -> None:
         if self._engine is not None:

@@ -10,7 +10,8 @@ tell. Of mail that is always sent again a few rows are `sending` at once: one th
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from email import policy
@@ -231,8 +232,20 @@ class Outbox:
         with self.database.read() as connection:
             return str(connection.execute(select(outbox.c.message).where(outbox.c.id == row.id)).scalar_one())
 
+    @contextmanager
+    def ending(self) -> Iterator[Callable[[Planned], None]]:
+        """What stores that a mail was sent, many a second. A power cut may take the last ones, which go out again."""
+        with self.database.kept() as write:
+
+            def sent(row: Planned) -> None:
+                with write() as connection:
+                    connection.execute(_ENDING, self._ended(row, "sent", ""))
+
+            yield sent
+
     def sent(self, row: Planned) -> None:
-        self._end(row, "sent", "")
+        with self.ending() as sent:
+            sent(row)
 
     def failed(self, row: Planned, error: str) -> None:
         self._end(row, "failed", error)
@@ -296,9 +309,11 @@ class Outbox:
         return Standing(waiting, counts["failed"], counts["unknown"], tuple(errors))
 
     def _end(self, row: Planned, state: str, error: str) -> None:
-        ended = {"row": row.id, "to": state, "why": short(error), "at": micros(self.database.now())}
         with self.database.write() as connection:
-            connection.execute(_ENDING, ended)
+            connection.execute(_ENDING, self._ended(row, state, error))
+
+    def _ended(self, row: Planned, state: str, error: str) -> Mapping[str, object]:
+        return {"row": row.id, "to": state, "why": short(error), "at": micros(self.database.now())}
 
     def _change(self, row: Planned, **values: object) -> None:
         with self.database.write() as connection:

@@ -28,7 +28,11 @@ class Session:
         return f"{len(list(self.doveadm.rows('who')))} users are logged in"
 
     def there(self, mailbox: str) -> Mapping[str, str]:
-        """By the guid, and by the name of its file: a message that was copied or put back has the guid of the first."""
+        """By the guid, and by the name of its file: a message that was copied or put back has the guid of the first.
+
+        What a dead run still imports has come before this looks, or does not come.
+        """
+        staging.sweep(self.staging)
         known: dict[str, str] = {}
         for guid, name, folder in self.doveadm.rows("fetch", "-u", one(mailbox), "guid storageid mailbox", "all"):
             known[spelled(guid)] = known[spelled(name)] = folder

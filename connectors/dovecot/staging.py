@@ -1,6 +1,7 @@
 """A Maildir of our own, from which `doveadm import` takes: the copy itself is never shown to Dovecot, which would write
 its indexes and locks into it."""
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -18,7 +19,8 @@ PREFIX = "collima-restore-"
 KNOWN = frozenset("RSDF")
 """Flags that come back. `T` does not, or the next mail program would expunge what was just put back; nor do letters
 that only the folder's own `dovecot-keywords` gives a meaning."""
-_A_DAY = 86_400  # seconds
+
+_MAKING = 1.0  # seconds until a folder that is made has its lock
 
 
 @contextmanager
@@ -30,8 +32,8 @@ def staged(messages: Sequence[Returning], into: Parts, owner: tuple[int, int], p
     """
     place = place or Path(tempfile.gettempdir())
     try:
-        _sweep(place)
         root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        ours = _lock(root)
     except OSError as err:
         raise Refused(f"{place}: {err.strerror}: messages cannot wait for doveadm there") from err
     try:
@@ -43,6 +45,7 @@ def staged(messages: Sequence[Returning], into: Parts, owner: tuple[int, int], p
         raise Refused(f"{place}: {err.strerror}", transient=True) from err
     finally:
         shutil.rmtree(root, ignore_errors=True)
+        os.close(ours)
 
 
 def _copy(message: Returning, root: Path, into: Parts) -> None:
@@ -78,10 +81,21 @@ def _give(root: Path, owner: tuple[int, int]) -> None:
             ) from err
 
 
-def _sweep(place: Path) -> None:
-    """What a run that was killed has left."""
-    for left in place.glob(f"{PREFIX}*"):
+def sweep(place: Path | None) -> None:
+    """What a run that was killed has left goes: a doveadm that outlives it, as under sudo, finds nothing more there."""
+    for left in (place or Path(tempfile.gettempdir())).glob(f"{PREFIX}*"):
         with suppress(OSError):
-            about = left.lstat()
-            if about.st_mtime < time.time() - _A_DAY:
+            if left.lstat().st_mtime < time.time() - _MAKING:
+                os.close(_lock(left))
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _lock(root: Path) -> int:
+    """A descriptor whose lock lasts as long as our process. Raises OSError when another has it."""
+    opened = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        raise
+    return opened

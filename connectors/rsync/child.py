@@ -22,7 +22,8 @@ SSH = (*UNATTENDED, "-oConnectTimeout=30", "-oServerAliveCountMax=4")
 PARTIAL, VANISHED = 23, 24
 _PASSING = frozenset({5, 10, 12, 20, 30, 35, 137, 143, 255})
 _LASTING = ("Permission denied (", "Host key verification failed", "Could not resolve", "No space left on device")
-_PATH = re.compile(r'"[^"]*"')
+_PATH = re.compile(r'"[^"]*"|(?<=: )\'.*\'|(?<=cannot remove )\'.*\'')
+_BARE = re.compile(r"(make way for new [a-z ]+:|non-empty directory:|skipping [a-z -]+ file) .*", re.DOTALL)
 _PATIENCE = 10  # seconds from TERM to KILL
 
 
@@ -50,17 +51,18 @@ class Failed(Exception):
         """One line, without the names of files, which are people's."""
         how = f"was ended by signal {-self.code}" if self.code < 0 else f"ended with {self.code}"
         first = next((text for text in self.said if text.strip()), "")
-        why = line(_PATH.sub('"…"', first), 200)
+        why = line(_BARE.sub(r"\1 …", _PATH.sub('"…"', first)), 200)
         return f"rsync {how}{f': {why}' if why else ''}"
 
 
-def lines(command: Sequence[str], *, gently: bool = False) -> Iterator[str]:
+def lines(command: Sequence[str], *, gently: bool = False, given: bytes = b"") -> Iterator[str]:
     """What it prints, line by line, bytes that are no UTF-8 as surrogates. Raises Failed at the end, and SourceError.
 
     It has a session of its own, and is ended with all that it has started when the caller goes away: by TERM, so that
     rsync keeps what it has of a file, and then by force. `gently`: others come first, on the processor and the disk.
+    `given`: what it gets to read.
     """
-    with _running(command, gently=gently) as (child, said):
+    with _running(command, given, gently=gently) as (child, said):
         assert child.stdout
         for raw in child.stdout:
             yield os.fsdecode(raw.removesuffix(b"\n"))
@@ -71,20 +73,24 @@ def lines(command: Sequence[str], *, gently: bool = False) -> Iterator[str]:
         raise Failed(code, errors)
 
 
-def output(command: Sequence[str]) -> str:
-    return "\n".join(lines(command))
+def output(command: Sequence[str], given: bytes = b"") -> str:
+    return "\n".join(lines(command, given=given))
 
 
 @contextmanager
-def _running(command: Sequence[str], *, gently: bool) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
+def _running(
+    command: Sequence[str], given: bytes, *, gently: bool
+) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
     if shutil.which(command[0]) is None:
         raise SourceError(f"there is no command {command[0]} here: install it")
     words = [*_bound(gently=gently), *command]
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as read:
+        read.write(given)
+        read.seek(0)
         with undisturbed():  # a stop waits until there is something to end
             child = subprocess.Popen(  # noqa: S603 - no text for a shell
                 words,
-                stdin=subprocess.DEVNULL,
+                stdin=read,
                 stdout=subprocess.PIPE,
                 stderr=said,
                 start_new_session=True,

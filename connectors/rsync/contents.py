@@ -95,7 +95,7 @@ class Contents:
 
     @staticmethod
     def _ours(path: str) -> bool:
-        return f"/{maildir.PARTIAL}/" in f"/{path}"
+        return f"/{maildir.PARTIAL}/" in f"/{path}/"
 
     @property
     def count(self) -> int:
@@ -133,7 +133,8 @@ class Difference:
     moved: list[tuple[str, str]]  # messages: (path in the copy, path in the source)
     come: list[str]  # messages, paths in the source
     changed: list[Entry]  # of the source: what is no message
-    leave: int
+    leave: int  # messages that only the copy has
+    spare: int  # what else it has alone, and nobody is asked about
 
     @classmethod
     def between(cls, source: Contents, copy: Contents) -> "Difference":
@@ -148,8 +149,10 @@ class Difference:
             else:
                 come.append(path)
         changed = [entry for path, entry in source.others.items() if not same(entry, copy.others.get(path))]
-        leave = sum(map(len, left.values())) + len(copy.others.keys() - source.others.keys())
-        return cls(moved, come, changed, leave)
+        only = copy.others.keys() - source.others.keys()
+        asked = sum(map(maildir.counts, only))
+        rests = sum(map(maildir.is_rest, only))
+        return cls(moved, come, changed, sum(map(len, left.values())) + asked, len(only) - asked - rests)
 
 
 def _only(one: Contents, other: Contents) -> Iterator[str]:
@@ -183,10 +186,10 @@ def mailboxes(
 
 
 def contents(side: Here | There, root: str, home: str, *, closely: bool = True) -> Contents | None:
-    """Of the mailbox at `home` below `root`; None: it is not there. Raises SourceError."""
+    """Of the mailbox at `home` below `root`; None: it is not there, or a link is. Raises SourceError."""
     whole = below(root, home)
     if isinstance(side, Here):
-        return Contents.seen(side, whole, closely=closely)
+        return Contents.seen(side, whole, closely=closely) if side.is_folder(whole) else None
     return Contents.listed(side.walk(whole), whole) if side.has(whole) else None
 
 
@@ -221,7 +224,13 @@ def _listed(side: There, root: str, pattern: Pattern, outside: dict[str, Entry])
     cut = len(root) + 1 if root else 0
     told = set()
     entries = (entry._replace(path=entry.path[cut:]) for entry in side.walk(root))
-    for name, found in groupby(entries, key=lambda entry: pattern.name(entry.path)):
+
+    def mailbox(entry: Entry) -> str:
+        """A link in the place of one is outside of all."""
+        at_home = entry.path.count("/") + 1 == len(pattern.parts)
+        return "" if at_home and not entry.folder else pattern.name(entry.path)
+
+    for name, found in groupby(entries, key=mailbox):
         if not name:
             outside.update((entry.path, entry) for entry in found)
         elif name in told:

@@ -1,14 +1,19 @@
 """A side that is mounted here: looked at by names, and by lstat only where a name does not tell enough."""
 
+import contextlib
+import errno
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from collima.core.errors import SourceError
 from collima.core.stores import Room
+from connectors.rsync import beneath
 
 PASSING = (FileNotFoundError, NotADirectoryError)
 """What a folder that vanishes while it is looked at gives."""
@@ -29,6 +34,7 @@ class Entry(NamedTuple):
     size: int = -1  # bytes; -1: not asked for
     mtime: int = 0  # whole seconds since 1970
     inode: int = 0  # of a file with several names; 0: of another, or not known
+    link: bool = False  # symbolic
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,16 @@ class Here:
         except OSError as err:
             raise _unreadable(self.root, err) from err
         return True
+
+    def is_folder(self, path: str) -> bool:
+        """Whether it is one, as is each that leads to it: none is a link. Raises SourceError."""
+        try:
+            with beneath.folder(self.root, path):
+                return True
+        except beneath.NONE:
+            return False
+        except OSError as err:
+            raise _unreadable(self.root, err) from err
 
     def names(self, path: str = "") -> list[Entry]:
         """What is in one folder. Raises SourceError."""
@@ -122,12 +138,63 @@ class Here:
         else:
             where.unlink(missing_ok=True)
 
+    def discard(self, path: str) -> None:
+        """As `remove`, and the folder that it is in keeps its times."""
+        if self.has(path):
+            with self._unmoved(_above(path)):
+                self.remove(path)
+
+    def merge(self, old: str, new: str) -> None:
+        """What is in one tree takes the place of what another has by the same names. Raises OSError."""
+        one, other = self._at(old), self._at(new).rstrip("/")
+        stack = [""] if self.has(old) else []
+        while stack:
+            here = stack.pop()
+            Path(f"{other}{here}").mkdir(exist_ok=True)
+            found = self.folder(f"{old}{here}") or Folder([], [])
+            for name in found.files:
+                with contextlib.suppress(IsADirectoryError):
+                    Path(f"{one}{here}/{name}").replace(f"{other}{here}/{name}")
+            stack += [f"{here}/{name}" for name in found.folders]
+        self.discard(old)
+
+    def erase(self, files: Iterable[str], folders: Iterable[str]) -> None:
+        """Just these files, and then these folders, as far as nothing is in them: each before the one that it is in.
+
+        No link is followed, and the folders above keep their times. Raises OSError; doing it twice does no harm.
+        """
+        for paths, gone in ((sorted(files, key=_above), os.unlink), (folders, os.rmdir)):
+            for above, some in groupby(paths, key=_above):
+                with contextlib.suppress(*beneath.NONE), self._unmoved(above) as at:
+                    for path in some:
+                        try:
+                            gone(path.rpartition("/")[2], dir_fd=at)
+                        except FileNotFoundError:
+                            continue
+                        except OSError as err:
+                            if err.errno != errno.ENOTEMPTY:
+                                raise
+
+    @contextlib.contextmanager
+    def _unmoved(self, folder: str) -> Iterator[int]:
+        """Its descriptor; in the end it has the times that it has now."""
+        with beneath.folder(self.root, folder) as at:
+            times = os.fstat(at)
+            yield at
+            with contextlib.suppress(PermissionError):
+                os.utime(at, ns=(times.st_atime_ns, times.st_mtime_ns))
+
     def _at(self, path: str) -> str:
         return os.path.join(self.root, path)  # noqa: PTH118 - a million times
 
 
+def _above(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
 def _entry(path: str, known: os.stat_result) -> Entry:
-    return Entry(path, False, known.st_size, int(known.st_mtime), known.st_ino if known.st_nlink > 1 else 0)
+    inode = known.st_ino if known.st_nlink > 1 else 0
+    return Entry(path, False, known.st_size, int(known.st_mtime), inode, stat.S_ISLNK(known.st_mode))
 
 
 def _unreadable(root: Path, err: OSError) -> SourceError:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 INCOMING = ".incoming"
 LINKING = ".linking"  # becomes .incoming when all the links are there
 GOING = ".going-"  # before the stamp of a generation that is being removed
+REPLACED = ".collima-replaced"  # what the transfer under way has replaced, in generations and beside a mirror's files
 MIRROR = "mirror"
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d{4}Z", re.ASCII)
 _FORM = "%Y-%m-%dT%H%MZ"

@@ -1,8 +1,10 @@
 """A tree of hard links: what a new generation begins as."""
 
+import contextlib
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +23,10 @@ class Links:
     copied: dict[int, str] = field(default_factory=dict)  # inode in the old tree -> its copy in the new one
 
     def make(self) -> None:
-        """May be stopped at any moment, and made again: what is there stays. Raises OSError."""
+        """Folders get the owner, rights and times of the old ones: rsync sees only those that the source has, too.
+
+        May be stopped at any moment, and made again: what is there stays. Raises OSError.
+        """
         self.new.mkdir(exist_ok=True)
         for here, there, entries in folders(os.fspath(self.old), os.fspath(self.new)):
             for entry in entries:
@@ -30,6 +35,7 @@ class Links:
                     Path(target).mkdir(exist_ok=True)
                 else:
                     self._link(f"{here}/{entry.name}", target, entry.inode())
+            like(here, there)
         if self.copied:
             self._gather()
 
@@ -52,7 +58,7 @@ class Links:
 
     def _gather(self) -> None:
         """Names that were given before the limit was reached go to the copy, too: rsync keeps one file one file."""
-        for here, _, entries in folders(os.fspath(self.new), ""):
+        for here, old, entries in folders(os.fspath(self.new), os.fspath(self.old)):
             for entry in entries:
                 copy = self.copied.get(entry.inode())
                 if copy and not entry.is_dir(follow_symlinks=False):
@@ -61,6 +67,17 @@ class Links:
                     except OSError as err:
                         if err.errno != errno.EMLINK:
                             raise
+            like(old, here)
+
+
+def like(old: str, new: str) -> None:
+    """A folder, or a file, gets the owner, the rights and the times of another."""
+    known = os.lstat(old)
+    with contextlib.suppress(PermissionError):  # of those who may not give files away
+        os.chown(new, known.st_uid, known.st_gid, follow_symlinks=False)
+    if not stat.S_ISLNK(known.st_mode):
+        Path(new).chmod(stat.S_IMODE(known.st_mode))
+    os.utime(new, ns=(known.st_atime_ns, known.st_mtime_ns), follow_symlinks=False)
 
 
 def folders(old: str, new: str) -> Iterator[tuple[str, str, list["os.DirEntry[str]"]]]:
@@ -86,8 +103,6 @@ def relink(source: str, name: str) -> None:
 def duplicate(source: str, target: str) -> None:
     """A file of its own, with the owner and the times of the other."""
     new = f"{target.rpartition('/')[0]}/{NEW}"
-    shutil.copy2(source, new, follow_symlinks=False)
-    known = os.lstat(source)
-    if os.geteuid() == 0:
-        os.chown(new, known.st_uid, known.st_gid, follow_symlinks=False)
+    shutil.copyfile(source, new, follow_symlinks=False)
+    like(source, new)
     Path(new).rename(target)

@@ -8,8 +8,9 @@ from collima.core.copies import Message
 from connectors.rsync import beneath
 
 PARTS = ("cur", "new")
-PARTIAL = ".rsync-partial"
-"""Where rsync keeps what it has of a file when it is stopped."""
+PARTIAL = ".rsync..partial"
+"""Where rsync keeps what it has of a file when it is stopped: no folder of mail, whose names have no empty part."""
+_TEMPORARY = re.compile(r"\..+\.[A-Za-z0-9]{6}", re.DOTALL)
 _SIZE = re.compile(r",S=(\d{1,18})(?=[,:]|$)", re.ASCII)
 
 
@@ -40,6 +41,19 @@ def place(path: str) -> tuple[str, str, str]:
 def is_message(folder: str, part: str, name: str) -> bool:
     """Whether a file at `folder/part/name`, relative to its Maildir, is a message."""
     return part in PARTS and name[:1] != "." and (not folder or (folder[0] == "." and "/" not in folder))
+
+
+def counts(path: str) -> bool:
+    """Whether what is at this path, relative to its Maildir, is worth a question before it goes: each message, in
+    whatever layout of folders, and nothing that can be made again."""
+    _, part, name = place(path)
+    return part in PARTS and name[:1] != "."
+
+
+def is_rest(path: str, *, folder: bool = False) -> bool:
+    """Whether it looks like what an rsync leaves that was killed: `.NAME.x4Yz9A`, or the folder of what is partial."""
+    name = path.rpartition("/")[2]
+    return f"/{PARTIAL}/" in f"/{path}/" or (not folder and _TEMPORARY.fullmatch(name) is not None)
 
 
 def messages(home: int) -> Iterator[Message]:

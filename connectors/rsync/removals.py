@@ -1,40 +1,42 @@
-"""What goes from the copy, by exact names, when all that is new has come. rsync alone deletes what it does not find,
-and what it does not find is also what went away a moment ago: it is never told to."""
+"""What goes from the copy, by exact names and on its own side, when all that is new has come. rsync alone deletes what
+it does not find, and what it does not find is also what went away a moment ago: it is never told to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from connectors.rsync.contents import Contents
-from connectors.rsync.maildir import guid
+from connectors.rsync.contents import Contents, below
+from connectors.rsync.here import Here
+from connectors.rsync.maildir import counts, guid
 from connectors.rsync.survey import above
-from connectors.rsync.transfer import Transfer
-
-MANY = 50_000
+from connectors.rsync.there import There
 
 
 @dataclass(frozen=True, slots=True)
 class Surplus:
-    """What may go from the copy of one mailbox. Paths are relative to it."""
+    """What only the copy of one mailbox has. Paths are relative to it."""
 
-    files: list[str]
-    folders: list[str]
-    gone: int  # messages and other files that the source has under no name
+    older: list[str]  # names of messages that got another one in this run: they always go
+    gone: list[str]  # messages that the source has under no name, or that the copy had under another one before
+    others: list[str]
+    folders: list[str]  # nothing stays in them when all that goes, and each file of these three lists
 
     @classmethod
-    def between(cls, source: Contents, copy: Contents, most: int) -> "Surplus":
-        """`most`: of what is gone so many may go, or nothing of it. Older names of what is there always go."""
+    def between(cls, source: Contents, copy: Contents, come: Collection[str]) -> "Surplus":
+        """`come`: guids of what came in this run."""
         extra = [f"{part}/{name}" for part, names in copy.messages.items() for name in names - _names(source, part)]
-        gone = sorted(copy.others.keys() - source.others.keys())
-        renamed = []
+        only = copy.others.keys() - source.others.keys()
+        gone, older = [path for path in only if counts(path)], []
         if extra:
             there = {guid(name) for names in source.messages.values() for name in names}
             same = {guid(n) for part, names in source.messages.items() for n in names & _names(copy, part)}
-            of = {path: guid(path.rpartition("/")[2]) for path in extra}
-            renamed = [path for path in extra if of[path] in same]
-            gone += [path for path in extra if of[path] not in there]
-        if len(gone) > most or not most:
-            return cls(renamed, [], len(gone))
-        files = {*renamed, *gone}
-        return cls([*files], _empty(source, copy, files), len(gone))
+            for path in extra:
+                of = guid(path.rpartition("/")[2])
+                if of in same and of in come:
+                    older.append(path)
+                elif of in same or of not in there:  # else its new name came too late: the next run has it
+                    gone.append(path)
+        others = [path for path in only if not counts(path)]
+        return cls(older, sorted(gone), others, _empty(source, copy, {*older, *gone, *others}))
 
 
 def _names(of: Contents, part: str) -> set[str]:
@@ -53,23 +55,24 @@ def _empty(source: Contents, copy: Contents, going: set[str]) -> list[str]:
 
 @dataclass(slots=True)
 class Removals:
-    """Of one run, many at a time."""
+    """Of one run, from the copy at `root`."""
 
-    transfer: Transfer
+    side: Here | There
+    root: str
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
 
-    def take(self, home: str, surplus: Surplus) -> None:
-        """Raises Refused."""
-        self.files += [f"{home}/{path}" for path in surplus.files]
-        self.folders += [f"{home}/{path}" for path in surplus.folders]
-        if len(self.files) + len(self.folders) > MANY:
-            self.end()
+    def take(self, home: str, surplus: Surplus, most: int, *, held: bool) -> None:
+        """`most`: of what is gone so many may go, or nothing of it; then, or where it is held, all the rest stays, too:
+        but older names of what is there."""
+        whole = not held and len(surplus.gone) <= most
+        files = [*surplus.older, *surplus.gone, *surplus.others] if whole else surplus.older
+        self.files += [f"{home}/{path}" for path in files]
+        self.folders += [f"{home}/{path}" for path in surplus.folders if whole]
 
-    def end(self) -> None:
-        """Files, and then each folder before the one that it is in. Raises Refused."""
-        if self.files:
-            self.transfer.remove(self.files)
-        for depth in sorted({folder.count("/") for folder in self.folders}, reverse=True):
-            self.transfer.remove([folder for folder in self.folders if folder.count("/") == depth])
-        self.files, self.folders = [], []
+    def end(self) -> set[str]:
+        """Files, and then each folder before the one that it is in. Returns the folders that these were in, and that
+        stay. Raises OSError or SourceError."""
+        deepest = sorted(self.folders, key=lambda path: (-path.count("/"), path))
+        self.side.erase(*([below(self.root, path) for path in paths] for paths in (self.files, deepest)))
+        return {path.rpartition("/")[0] for path in (*self.files, *self.folders)}.difference(self.folders)

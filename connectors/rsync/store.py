@@ -1,32 +1,31 @@
 """Copying a mail store for one job: `core.stores.Store`."""
 
-import contextlib
 import errno
 import os
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
 
 from collima.core.errors import NotHere, Refused, SourceError
-from collima.core.stores import Copied, Errand, Inventory, Room, Shape
+from collima.core.stores import Box, Copied, Errand, Inventory, Room, Shape
 from connectors.rsync import child, layout
-from connectors.rsync.compare import distant, mounted
-from connectors.rsync.contents import Contents, Difference, below, contents, mailboxes
+from connectors.rsync.checks import Checks
+from connectors.rsync.contents import below
 from connectors.rsync.here import Here
+from connectors.rsync.leaving import Leaving
 from connectors.rsync.links import Links
-from connectors.rsync.names import meant, shown
+from connectors.rsync.maildir import guid
+from connectors.rsync.names import STORE, meant
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.rate import Rate
-from connectors.rsync.removals import Removals, Surplus
 from connectors.rsync.renames import Renames
+from connectors.rsync.replaced import Replaced
 from connectors.rsync.survey import Side, Survey, above, top
 from connectors.rsync.there import There
-from connectors.rsync.transfer import Transfer, just
+from connectors.rsync.transfer import Transfer, just, outside, quoted
 
-SKEW = 2.0  # seconds that the clock of a file server may be wrong
 AT_ONCE = 500_000  # files that rsync lists before it begins: nearly twice as fast, for some 200 bytes of memory each
 
 
@@ -44,6 +43,7 @@ class Tree:
     most_links: int = 0
     clock: Callable[[], float] = time.time
     looked: float = field(default=0.0, init=False)  # when the inventory began, by the clock of file systems
+    torn: bool = field(default=False, init=False)  # an earlier run left what it had replaced
     root: str = field(default="", init=False)  # below the side: the copy that `copy` works on
 
     # ---- looking
@@ -76,6 +76,7 @@ class Tree:
         self.looked = self.clock()
         block = self.side.room().block
         names = {entry.path for entry in self.side.names() if entry.folder}
+        self.torn = layout.REPLACED in names
         root = self._newest(names)
         self.root = root or ""
         copy = None if root is None else Side(self.side, root)
@@ -84,7 +85,9 @@ class Tree:
         )
         if not any(box.source for box in found.boxes.values()) or len(found.gone) == len(found.boxes):
             raise SourceError(f"{self.source.argument}: there is no mailbox {self.pattern.text} with a message in it")
-        return found
+        if root or any(box.entries for box in found.boxes.values()):
+            return found
+        return replace(found, bare=root is None or not self.side.has(self.sentinel))
 
     def _newest(self, names: Collection[str]) -> str | None:
         """The copy that a run goes on from: one that was left in the middle, else the newest; None: there is none."""
@@ -99,24 +102,37 @@ class Tree:
     def copy(self, errand: Errand, seen: Inventory, told: Callable[[str], None]) -> Copied:
         try:
             self._begin(errand)
-            self._drop(errand, seen)
+            turned = self._make_way(errand, seen, self._drop(errand, seen))
             renamed = self._follow(errand, seen)
         except (OSError, SourceError) as err:
             full = isinstance(err, OSError) and err.errno in (errno.ENOSPC, errno.EDQUOT)
             raise Refused(
                 "no room is left where the copies are" if full else f"the copy cannot begin: {_why(err)}"
             ) from err
-        transfer = Transfer(self.source.argument, self._target, self.pattern, self._options(seen))
-        sent: set[str] = set()
+        transfer = Transfer(self.source.argument, self._target, self.pattern, self._options(errand, seen))
+        sent: dict[str, set[str]] = {}
 
-        def heard(mailbox: str) -> None:
-            sent.add(mailbox)
+        def heard(mailbox: str, path: str) -> None:
+            come = sent.setdefault(mailbox, set())
+            if seen.boxes.get(mailbox, Box()).copy:
+                come.add(guid(path.rpartition("/")[2]))
             told(mailbox)
 
         self._mounted()
-        faults = transfer.run(self._rules(errand), heard)
+        faults = transfer.run(self._rules(errand, turned), heard)
         self._mounted()
-        gone, left = self._remove(errand, seen, sent, Removals(transfer))
+        try:
+            rewritten = self._replaced.messages()
+            back = not errand.bears(rewritten)
+            if back or (rewritten and self._in_place(errand)):
+                self._replaced.put_back()
+            else:
+                self._replaced.forget()
+        except (OSError, SourceError) as err:
+            raise Refused(f"what came cannot be judged: {_why(err)}", transient=_passes(err)) from err
+        if rewritten and self._in_place(errand):
+            return self.copy(replace(errand, attributes=False), seen, told)
+        gone, left = ({}, frozenset[str]()) if back else self._remove(errand, seen, sent, transfer)
         return Copied(
             sent=transfer.figures.get("sent", 0),
             files=transfer.figures.get("files", 0),
@@ -124,8 +140,19 @@ class Tree:
             vanished=faults is None,
             faults=faults or {},
             gone=gone,
+            rewritten=rewritten,
+            back=back,
+            turned={name: len(paths) for name, paths in turned.items()},
             left=left,
         )
+
+    def _in_place(self, errand: Errand) -> bool:
+        """Whether it is a generation that is put in order."""
+        return errand.attributes and self.shape.generations > 0
+
+    @property
+    def _replaced(self) -> Replaced:
+        return Replaced(self.source, self.side, self.root, self.pattern)
 
     def _mounted(self) -> None:
         """Raises Refused when it is not any more."""
@@ -136,8 +163,10 @@ class Tree:
     def _target(self) -> str:
         return f"{self.side.argument}{self.root}/" if self.root else self.side.argument
 
-    def _options(self, seen: Inventory) -> list[str]:
-        options: list[str] = []
+    def _options(self, errand: Errand, seen: Inventory) -> list[str]:
+        options = [self._replaced.option]
+        if self._in_place(errand):
+            options.append("--existing")
         if sum(max(box.source, box.copy) for box in seen.boxes.values()) <= AT_ONCE:
             options.append("--no-inc-recursive")
         if isinstance(self.side, Here) and child.gives_away():
@@ -150,9 +179,9 @@ class Tree:
 
     def _begin(self, errand: Errand) -> None:
         """The tree that rsync works on. Raises OSError or SourceError."""
+        if self.torn:  # by a run that was killed before it could judge
+            self._replaced.put_back()
         if not self.shape.generations or errand.attributes or self.root == layout.INCOMING:
-            return
-        if errand.only is not None and self.root:  # no generation of its own: the newest is put right in place
             return
         names = {entry.path for entry in self.side.names() if entry.folder}
         for name in names:
@@ -180,132 +209,76 @@ class Tree:
         renames.follow([name for name in names if errand.only is None or name in errand.only])
         return renames.count
 
-    def _rules(self, errand: Errand) -> list[str]:
-        return just([self._home(name) for name in errand.only]) if errand.only is not None else []
+    def _rules(self, errand: Errand, turned: Mapping[str, Collection[str]]) -> list[str]:
+        rules = [f"- /{quoted(path)}" for paths in turned.values() for path in sorted(paths)]
+        if errand.only is not None:
+            homes = [self._home(name) for name in errand.only - {STORE}]
+            rules += outside(self.pattern, homes) if STORE in errand.only else just(homes)
+        return rules
 
-    def _drop(self, errand: Errand, seen: Inventory) -> None:
+    def _drop(self, errand: Errand, seen: Inventory) -> Collection[str]:
         """What left the store long ago. Before rsync looks: what has come back is sent again."""
-        for path in {*self._tops(errand, seen), *map(meant, errand.stray)}:
+        paths = {*self._tops(errand, seen), *map(meant, errand.stray)}
+        for path in paths:
             self.side.remove(below(self.root, path))
+        return paths
+
+    def _make_way(self, errand: Errand, seen: Inventory, dropped: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Folders of the copy that are none in the source any more, and that rsync does not remove, go where what is
+        gone may go. Returns those that stay, by mailbox: rsync leaves them alone."""
+        stay: dict[str, set[str]] = {}
+        for name, paths in seen.turned.items():
+            may = name and (name in errand.clean or not seen.boxes[name].leave)
+            for path in paths:
+                if may and not self.source.is_folder(path):
+                    self.side.discard(below(self.root, path))
+                elif path not in dropped:
+                    stay.setdefault(name, set()).add(path)
+        return stay
 
     def _tops(self, errand: Errand, seen: Inventory) -> Iterator[str]:
         """Each mailbox that goes, with the folders above it that nobody else is in."""
-        others: dict[str, object] = {}
+        others: set[str] = set()
         if errand.drop:
-            others = {path: None for name in seen.boxes.keys() - errand.drop for path in above(self._home(name))}
+            others = {path for name in seen.boxes.keys() - errand.drop for path in above(self._home(name))}
         for home in map(self._home, errand.drop):
-            others |= {path: None for path in above(home) if self.source.has(path)}
+            others |= {path for path in above(home) if self.source.is_folder(path)}
             yield top(home, others)
 
     def _remove(
-        self, errand: Errand, seen: Inventory, sent: Collection[str], removals: Removals
-    ) -> tuple[dict[str, int], frozenset[str]]:
-        """What is gone, and may go, and older names of what is there, by another look at both sides.
-
-        Returns how much was gone by mailbox, and the mailboxes that went away. Raises Refused.
-        """
-        known = {n for n, box in seen.boxes.items() if box.entries and n not in seen.gone}
-        if errand.only is not None:
-            known &= errand.only
-        left = self._left(known)
-        gone: dict[str, int] = {}
-        for name, source, copy in self._again((known - left) & (errand.clean.keys() | sent)):
-            if source is None:
-                left.add(name)
-                continue
-            surplus = Surplus.between(source, copy, errand.clean.get(name, 0))
-            removals.take(self._home(name), surplus)
-            gone[name] = surplus.gone
-        removals.end()
-        return gone, frozenset(left)
-
-    def _left(self, names: Collection[str]) -> set[str]:
-        """Those that went away from a store that is mounted here."""
-        return {name for name in names if isinstance(self.source, Here) and not self.source.has(self._home(name))}
-
-    def _again(self, names: Collection[str]) -> Iterator[tuple[str, Contents | None, Contents]]:
-        """Mailboxes of both sides: one list of a side that is not here."""
-        if not names:
-            return
-        if isinstance(self.source, There):
-            for name, found in mailboxes(self.source, "", self.pattern, {}):
-                if shown(name) in names:
-                    yield shown(name), found, self._copied(self.pattern.path(name))
-            return
-        for home, found in self._named(names):
-            yield shown(self.pattern.name(home)), contents(self.source, "", home, closely=False), found
-
-    def _copied(self, home: str) -> Contents:
-        return contents(self.side, self.root, home, closely=False) or Contents()
+        self, errand: Errand, seen: Inventory, sent: Mapping[str, Collection[str]], transfer: Transfer
+    ) -> tuple[Mapping[str, int], frozenset[str]]:
+        """What is gone, and may go. Returns how much was gone by mailbox, and the mailboxes that went away."""
+        try:
+            removals, gone, left = Leaving(self._checks, errand, seen).judged(sent)
+            emptied = removals.end()
+        except (OSError, SourceError) as err:
+            raise Refused(f"what left the store is still in the copy: {_why(err)}", transient=_passes(err)) from err
+        if emptied and isinstance(self.side, There):
+            transfer.dates(emptied)
+        return gone, left
 
     def _home(self, name: str) -> str:
         return self.pattern.path(meant(name))
 
     # ---- looking at what came of it
 
-    def counts(self) -> Iterator[tuple[str, int]]:
-        for name, found in mailboxes(self.side, self.root, self.pattern, {}, closely=False):
-            if found.partial:
-                self._sweep(below(self.root, f"{self.pattern.path(name)}/{path}") for path in found.partial)
-            yield shown(name), found.count
+    @property
+    def _checks(self) -> Checks:
+        return Checks(self.source, self.side, self.root, self.pattern, self.ssh, self.looked)
 
-    def _sweep(self, folders: Iterable[str]) -> None:
-        """What rsync kept of files that are there now, or are gone. Their folders keep the times that rsync set."""
-        assert isinstance(self.side, Here)
-        for folder in folders:
-            with contextlib.suppress(OSError):
-                above = (self.side.root / folder).parent
-                times = above.stat()
-                self.side.remove(folder)
-                os.utime(above, ns=(times.st_atime_ns, times.st_mtime_ns))
+    def counts(self) -> Iterator[tuple[str, int]]:
+        return self._checks.counts()
 
     def missing(self, mailbox: str) -> int:
-        home = self._home(mailbox)
-        source = contents(self.source, "", home, closely=False) or Contents()
-        copy = contents(self.side, self.root, home, closely=False) or Contents()
-        lost = Difference.between(source, copy).come
-        return sum(self._since(home, path, source) < self.looked - SKEW for path in lost)
-
-    def _since(self, home: str, message: str, source: Contents) -> float:
-        """Since when it has been there under this name, seconds; by its mtime where nothing else is told."""
-        if not isinstance(self.source, Here):
-            return source.known[message].mtime
-        try:
-            return (self.source.root / home / message).lstat().st_ctime
-        except OSError:
-            return float("inf")
+        return self._checks.missing(mailbox)
 
     def sample(self, counts: Mapping[str, int], size: int, chance: Random) -> Collection[str]:
-        held = [name for name, count in counts.items() if count]
-        chosen = Counter(chance.choices(held, [counts[name] for name in held], k=size) if held else ())
-        paths: list[str] = []
-        for home, found in self._named(chosen):
-            there = sorted(found.paths())
-            several = min(chosen[shown(self.pattern.name(home))], len(there))
-            paths += [f"{home}/{path}" for path in chance.sample(there, several)]
-        return [shown(self.pattern.name(path)) for path in sorted(self._differing(paths))]
-
-    def _named(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
-        """Where mailboxes of the copy are, and what is in them: in one list where each look takes a connection."""
-        if isinstance(self.side, Here):
-            for home in map(self._home, sorted(names)):
-                yield home, contents(self.side, self.root, home, closely=False) or Contents()
-            return
-        for name, found in mailboxes(self.side, self.root, self.pattern, {}):
-            if shown(name) in names:
-                yield self.pattern.path(name), found
-
-    def _differing(self, paths: Collection[str]) -> Collection[str]:
-        if isinstance(self.source, Here) and isinstance(self.side, Here):
-            copy = self.side.root / self.root
-            return [path for path in paths if mounted(self.source, copy, self.pattern, path)]
-        return distant(
-            self.source.argument, self._target, child.over(self.ssh, self.source.argument + self._target), paths
-        )
+        return self._checks.sample(counts, size, chance)
 
     # ---- the end
 
-    def finish(self, moment: datetime) -> str:
+    def finish(self, moment: datetime, held: datetime | None) -> str:
         if not self.shape.generations:
             if isinstance(self.side, Here):  # its change time tells when
                 self.side.root.chmod(self.side.root.stat().st_mode & 0o7777)
@@ -321,12 +294,20 @@ class Tree:
                 child.output(["sync", "--file-system", os.fspath(self.side.root)])
             self.side.rename(layout.INCOMING, name)
             self.root = name
-            for old in layout.stamps({*names, name})[self.shape.generations :]:
+            kept = layout.stamps({*names, name})
+            before = next((old for old in kept if held and old < layout.stamp(held)), "")
+            for old in kept[self.shape.generations :]:
+                if old == before:
+                    continue
                 self.side.rename(old, layout.GOING + old)
                 self.side.remove(layout.GOING + old)
         except (OSError, SourceError, child.Failed) as err:
             raise Refused(f"the generation could not be finished: {_why(err)}") from err
         return name
+
+
+def _passes(err: Exception) -> bool:
+    return isinstance(err, SourceError) and err.transient
 
 
 def _why(err: Exception) -> str:

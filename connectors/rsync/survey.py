@@ -1,12 +1,14 @@
 """Both sides by names, one mailbox in memory at a time: what a run has to do."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from collima.core.stores import Box, Inventory
 from connectors.rsync.contents import Contents, Difference, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here
+from connectors.rsync.layout import REPLACED
+from connectors.rsync.maildir import is_rest
 from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
@@ -37,6 +39,7 @@ class Survey:
     folders: int = 0
     kept: dict[str, Difference] = field(default_factory=dict)  # of the first mailboxes that differ
     names: int = 0  # in them
+    turned: dict[str, frozenset[str]] = field(default_factory=dict)  # as `Inventory` has it
 
     def inventory(self, *, unfinished: bool) -> Inventory:
         """Raises SourceError."""
@@ -47,13 +50,22 @@ class Survey:
             if source is None:
                 gone.append(name)
             boxes[shown(name)] = self._compared(name, source or Contents(), copy or Contents())
-        fresh = [entry for path, entry in outside.items() if not entry.folder and not same(entry, copied.get(path))]
+        copied = {path: entry for path, entry in copied.items() if path.partition("/")[0] != REPLACED}
+        folders = {path for path, entry in outside.items() if entry.folder}
+        was = [*(path for path, entry in copied.items() if entry.folder), *map(self.pattern.path, gone)]
+        self._turn("", (path for path in was if path in outside and path not in folders))
+        fresh = [
+            entry
+            for path, entry in outside.items()
+            if not entry.folder and path not in self.turned.get("", ()) and not same(entry, copied.get(path))
+        ]
         for entry in fresh:
             self._weigh(entry)
         return Inventory(
             boxes=boxes,
             gone=frozenset(map(shown, gone)),
-            strays=_strays(outside, copied, {self._top(outside, name) for name in gone}),
+            links=frozenset(shown(path) for path, entry in outside.items() if entry.link and self._leads(path)),
+            strays=_strays(outside, folders, copied, {top(self.pattern.path(name), folders) for name in gone}),
             fresh=len(fresh),
             files=self.files,
             blocks=self.blocks,
@@ -61,7 +73,16 @@ class Survey:
             empty=not copied and not any(box.entries for box in boxes.values()),
             unfinished=unfinished,
             differences=self.kept,
+            turned=self.turned,
         )
+
+    def _turn(self, name: str, paths: Iterable[str]) -> None:
+        if found := frozenset(paths):
+            self.turned[name] = found
+
+    def _leads(self, path: str) -> bool:
+        """Whether a folder at this path would be a mailbox, or lead to one."""
+        return all(self.pattern.fits(depth, part) for depth, part in enumerate(path.split("/")))
 
     def _pairs(self, outside: _Files, copied: _Files) -> Iterator[tuple[str, Contents | None, Contents | None]]:
         """(mailbox, in the source, in the copy) of all; what is in none goes to `outside` and `copied`."""
@@ -90,14 +111,16 @@ class Survey:
         for entry in (*self._closely(name, source, differs.come), *differs.changed):
             self._weigh(entry)
         self._keep(shown(name), differs)
+        home = self.pattern.path(name)
+        self._turn(shown(name), (f"{home}/{path}" for path in copy.folders if path in source.others))
         self.folders += len(source.folders | copy.folders)
-        come, leave = len(differs.moved) + len(differs.come) + len(differs.changed), differs.leave
+        come = len(differs.moved) + len(differs.come) + len(differs.changed) + differs.spare
         return Box(
             source=source.count,
             copy=copy.count,
             size=source.size(),
-            come=come or int(bool(source.folders - copy.folders)),
-            leave=leave or int(bool(copy.folders - source.folders)),
+            come=come or int(source.folders != copy.folders),
+            leave=differs.leave,
             entries=copy.entries,
         )
 
@@ -128,11 +151,8 @@ class Survey:
         self.files += 1
         self.blocks += -(-entry.size // self.block)
 
-    def _top(self, outside: Mapping[str, Entry], name: str) -> str:
-        return top(self.pattern.path(name), outside)
 
-
-def top(home: str, outside: Mapping[str, object]) -> str:
+def top(home: str, outside: Collection[str]) -> str:
     """The highest folder above a mailbox, or its own, that the source does not have: it goes, and stays, as a whole."""
     return next((folder for folder in above(home) if folder not in outside), home)
 
@@ -143,14 +163,16 @@ def above(path: str) -> list[str]:
     return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def _strays(outside: Mapping[str, Entry], copied: Mapping[str, Entry], tops: set[str]) -> Mapping[str, int]:
+def _strays(
+    outside: Mapping[str, Entry], folders: Collection[str], copied: Mapping[str, Entry], tops: set[str]
+) -> Mapping[str, int]:
     """What only the copy has outside of mailboxes: the topmost paths, and how many files and folders each is. What goes
-    with a mailbox is none."""
+    with a mailbox is none, and what an rsync left."""
     counts: Counter[str] = Counter()
     for path, entry in copied.items():
         known = outside.get(path)
         if known is None or known.folder != entry.folder:
-            highest = top(path, outside)
-            if highest not in tops:
+            highest = top(path, folders)
+            if highest not in tops and not is_rest(path, folder=entry.folder):
                 counts[shown(highest)] += 1
     return counts

@@ -16,6 +16,7 @@ ALWAYS = (
     "--archive",
     "--hard-links",
     "--numeric-ids",
+    "--backup",
     f"--partial-dir={maildir.PARTIAL}",
     "--no-human-readable",
     "--stats",
@@ -41,10 +42,10 @@ class Transfer:
     options: Sequence[str] = ()
     figures: dict[str, int] = field(default_factory=dict)
 
-    def run(self, rules: Sequence[str], told: Callable[[str], None]) -> Mapping[str, str] | None:
+    def run(self, rules: Sequence[str], told: Callable[[str, str], None]) -> Mapping[str, str] | None:
         """Returns why files of mailboxes were not copied, by mailbox, or None when files only vanished meanwhile.
 
-        Raises Refused when it ended before its end.
+        `told` (mailbox, path) of each name that comes. Raises Refused when it ended before its end.
         """
         with _listed(rules) as name:
             which = ["--from0", f"--filter=merge {name}"] if rules else []
@@ -55,23 +56,22 @@ class Transfer:
                 return self._judged(err)
         return {}
 
-    def remove(self, paths: Collection[str]) -> None:
-        """Deletes these in the copy, each only if the source has nothing by this name, and a folder only when it is
-        empty. Folders above them keep the times of the source. Raises Refused.
-        """
-        with _listed([f"./{path}" for path in paths]) as name:  # a # at its beginning would be a comment
-            which = ["--from0", f"--files-from={name}", "--delete-missing-args"]
+    def dates(self, folders: Collection[str]) -> None:
+        """Gives these folders of the copy, not what is in them, the times of the source's. Raises Refused."""
+        with _listed([f"./{path}" for path in folders]) as name:  # a # at its beginning would be a comment
+            which = ["--dirs", "--from0", f"--files-from={name}"]
             try:
                 for _ in child.lines([*ALWAYS, *self.options, *which, self.source, self.copy], gently=True):
                     pass
             except child.Failed as err:
-                if err.code != child.VANISHED:
-                    raise Refused(f"what left the store is still in the copy: {err}", transient=err.transient) from err
+                if err.code not in (child.PARTIAL, child.VANISHED):
+                    raise Refused(str(err), transient=err.transient) from err
 
-    def _hear(self, line: str, told: Callable[[str], None]) -> None:
+    def _hear(self, line: str, told: Callable[[str, str], None]) -> None:
         if line.startswith(("send|", "recv|")):
-            if not line.endswith("/") and (name := self.pattern.name(child.unescaped(line[5:]))):
-                told(shown(name))
+            path = child.unescaped(line[5:])
+            if not path.endswith("/") and (name := self.pattern.name(path)):
+                told(shown(name), path)
             return
         for word, figure in _FIGURE.items():
             if line.startswith(word):
@@ -121,3 +121,10 @@ def just(paths: Collection[str]) -> list[str]:
         *(f"+ /{quoted(path, star=True)}/***" for path in sorted(paths)),
         "- *",
     ]
+
+
+def outside(pattern: Pattern, paths: Collection[str]) -> list[str]:
+    """Rules: what is in no mailbox is looked at, and these trees."""
+    parts = ("*".join(quoted(literal, star=True) for literal in part.split("*")) for part in pattern.parts)
+    mailboxes = "/".join(f"[!.]{part}" if part.startswith("*") else part for part in parts)
+    return [*(f"+ /{quoted(path, star=True)}/***" for path in sorted(paths)), f"- /{mailboxes}/"]

@@ -1,7 +1,8 @@
 """What must be right before anything is touched. Pure; each raises SourceError, which nothing overrides."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from collima.core.copies import Past
 from collima.core.errors import SourceError
 from collima.core.guard import share
 from collima.core.quantities import Amount
@@ -22,6 +23,16 @@ def whole(seen: Inventory, missed: Collection[str], most_gone: Amount, most_lost
         )
 
 
+def there(seen: Inventory, past: Sequence[Past]) -> None:
+    """The place of the copies has them. `past`: earlier runs, oldest first."""
+    counted = [run for run in past if run.messages]
+    if seen.bare and counted:
+        raise SourceError(
+            f"the copies of the run of {counted[-1].at:%Y-%m-%d} are not where they were: is their place mounted? "
+            "To begin anew there: docs/copies.md, Beginning anew"
+        )
+
+
 def many(seen: Inventory, lost: int, most: Amount) -> str:
     """What is wrong with so many mailboxes that are gone; "" where they are few."""
     known = sum(1 for box in seen.boxes.values() if box.entries)
@@ -34,10 +45,10 @@ def many(seen: Inventory, lost: int, most: Amount) -> str:
 
 
 def unasked(limit: Amount, small: int, copy: int) -> int:
-    """So many messages may leave a mailbox of this size while nobody asks."""
+    """So many of the messages in a mailbox, or in the whole copy, may go while nobody asks: a few of a small one."""
     if not limit.percent:
         return limit.value
-    return max(limit.value * copy // 10_000, min(small, copy // 2))
+    return max(limit.value * copy // 10_000, min(small, copy // 4))
 
 
 def fits(seen: Inventory, room: Room, *, generation: bool) -> None:
@@ -46,7 +57,7 @@ def fits(seen: Inventory, room: Room, *, generation: bool) -> None:
     if needed > room.bytes:
         raise SourceError(
             f"{needed / 1e6:,.0f} MB are to be copied and {room.bytes / 1e6:,.0f} MB are free where the copies are: "
-            "make room, or keep fewer generations. The copy is untouched"
+            "make room, or remove the oldest generation (docs/copies.md, A full disk). The copy is untouched"
         )
     files = seen.files + (seen.folders if generation and not seen.unfinished else 0)
     if 0 <= room.inodes < files:

@@ -3,13 +3,13 @@
 import hashlib
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from collima.core.copies import CopyBook
-from collima.core.errors import Refused, blaming
+from collima.core.copies import CopyBook, Past
+from collima.core.errors import Refused, SourceError, blaming
 from collima.core.model import Cell, Change, Finding, Key, Limit, Outcome, Plan, Reading, Subject
 from collima.core.ports import Context
 from collima.core.quantities import Duration
@@ -36,6 +36,7 @@ class Seen:
     store: Store
     inventory: Inventory
     at: datetime
+    past: Sequence[Past] = ()  # a year of runs
     only: frozenset[str] | None = None
     copied: Copied | None = None
     tried: bool = False
@@ -68,26 +69,27 @@ class Copying:
             store: Store = session.store(shape)
             room = store.ready()
             inventory = store.inventory()
+            past = self.book.past(A_YEAR.before(self.context.clock()))
+            belts.there(inventory, past)
             assert guard.max_removals is not None
             most_gone = options.guard.max_mailboxes_gone or ONE_PERCENT
             belts.whole(inventory, self.book.missed(), most_gone, guard.max_removals, guard.small_change or 0)
             belts.fits(inventory, room, generation=options.generations > 0)
-            yield Seen(store, inventory, self.context.clock())
+            yield Seen(store, inventory, self.context.clock(), past)
 
     def place(self, seen: Seen) -> Place | None:  # noqa: ARG002
         return None
 
     # ---- planning
 
-    def plan(self, seen: Seen, now: datetime) -> Plan[None]:
+    def plan(self, seen: Seen, now: datetime) -> Plan[None]:  # noqa: ARG002
         inventory = seen.inventory
-        past = self.book.past(A_YEAR.before(now))
         messages = sum(box.source for box in inventory.boxes.values())
         return Plan(
             (Reading(self.options.store, scope="", entries=messages),),
-            (self._whole(inventory, findings.cells(past)), *self._mailboxes(inventory)),
+            (self._whole(inventory, findings.cells(seen.past)), *self._mailboxes(inventory)),
             tuple(self._changes(inventory)),
-            tuple(findings.sizes(inventory, past)),
+            (*findings.sizes(inventory, seen.past), *findings.links(inventory)),
             mends=frozenset({STORE}),
         )
 
@@ -148,14 +150,35 @@ class Copying:
         drop = frozenset(key.what for key in keys if key.verb == "drop-mailbox")
         stray = frozenset(path for path in inventory.strays if Key(STORE, "remove", _brief(path)) in keys)
         clean.pop(STORE, None)
-        return Errand(only=seen.only, clean=clean, drop=drop, stray=stray)
+        return Errand(
+            only=seen.only,
+            clean=clean,
+            drop=drop,
+            stray=stray,
+            unplanned=self._unasked(inventory),
+            bears=lambda rewritten: self._bears(inventory, rewritten),
+        )
 
     def _may(self, inventory: Inventory, name: str) -> int:
         """How much may leave a mailbox once it may be taken from: what was approved, and what nobody would be asked
         for. A live store changes while it is copied."""
-        guard, box = self.context.guard, inventory.boxes.get(name, Box())
+        return max(inventory.boxes.get(name, Box()).leave, self._unasked(inventory, name))
+
+    def _unasked(self, inventory: Inventory, name: str = "") -> int:
+        """`name` "": of all mailboxes together."""
+        guard = self.context.guard
         assert guard.max_removals is not None
-        return max(box.leave, belts.unasked(guard.max_removals, guard.small_change or 0, box.copy))
+        if name:
+            most, size = guard.max_removals, inventory.boxes.get(name, Box()).copy
+        else:
+            most, size = guard.max_removals_total or guard.max_removals, sum(b.copy for b in inventory.boxes.values())
+        return belts.unasked(most, guard.small_change or 0, size)
+
+    def _bears(self, inventory: Inventory, rewritten: Mapping[str, int]) -> bool:
+        """A message that has another content is as good as one that is gone."""
+        return sum(rewritten.values()) <= self._unasked(inventory) and all(
+            count <= self._unasked(inventory, name) for name, count in rewritten.items()
+        )
 
     def _copy(self, seen: Seen, errand: Errand) -> Copied:
         """Once in a run. Raises Refused."""
@@ -165,12 +188,15 @@ class Copying:
         return seen.copied
 
     def mend(self, seen: Seen, subjects: Collection[str]) -> Iterable[Finding]:  # noqa: ARG002
-        """Nothing is to be done by names, or all that is waits: attributes are put in order, and nothing is deleted."""
-        if seen.tried:
+        """Nothing is to be done by names, or all that is waits: attributes are put in order, and nothing is deleted.
+
+        Not where something is to come, and was not asked for (`--only`).
+        """
+        if seen.tried or any(change.key.verb == "copy" for change in self._changes(seen.inventory)):
             return
         errand = self._errand(seen, ())
         try:
-            self._copy(seen, errand if seen.inventory.unfinished else Errand(attributes=True))
+            self._copy(seen, errand if seen.inventory.unfinished else replace(errand, attributes=True))
         except Refused as err:
             yield Finding("critical", STORE, "not-copied", str(err))
             return
@@ -185,20 +211,41 @@ class Copying:
     def _looked(self, seen: Seen) -> Iterator[Finding]:
         """Counts and a sample of the copy; when both are right it becomes a generation, and is counted."""
         assert seen.copied is not None
-        told = [*self._faults(seen, seen.copied), *self._gone(seen, seen.copied)]
-        counts = dict(seen.store.counts())
-        told += self._compared(seen, counts, {f.subject for f in told})
+        told = [*self._faults(seen, seen.copied), *findings.changed(seen.copied), *self._gone(seen, seen.copied)]
         yield from told
+        if seen.copied.back:
+            return
         name = ""
-        if not any(finding.level == "critical" for finding in told) and seen.only is None:
-            try:
-                name = seen.store.finish(seen.at)
-            except Refused as err:
-                yield Finding("critical", STORE, "not-finished", str(err))
-                return
+        try:
+            counts = dict(seen.store.counts())
+            differing = [*self._compared(seen, counts, {f.subject for f in told})]
+            yield from differing
+            if not any(finding.level == "critical" for finding in (*told, *differing)) and self._is_whole(seen):
+                name = seen.store.finish(seen.at, self._since(seen))
+        except (Refused, SourceError) as err:  # a copy that nobody has looked at is no good one
+            yield Finding("critical", STORE, "not-finished", str(err))
+            return
+        if name and seen.only is None:
             size = sum(box.size for box in seen.inventory.boxes.values())
             self.book.count("", mailboxes=len(counts), messages=sum(counts.values()), size=size)
         yield from findings.copied(seen.copied, name)
+
+    def _is_whole(self, seen: Seen) -> bool:
+        """Whether the copy has all mailboxes, though only some were brought up to date."""
+        whole = not (seen.inventory.unfinished or seen.inventory.empty)
+        return seen.only is None or (whole and self.options.generations > 0)
+
+    def _since(self, seen: Seen) -> datetime | None:
+        """Since when removals have been held, by the runs on record; None: none is now."""
+        asked = {name for name, box in seen.inventory.boxes.items() if box.leave} - seen.inventory.gone
+        if asked <= seen.clean:
+            return None
+        since = seen.at
+        for run in reversed(seen.past):
+            if run.state in ("changed", "in-sync"):
+                break
+            since = run.at
+        return since
 
     def _faults(self, seen: Seen, copied: Copied) -> Iterator[Finding]:
         for name, why in sorted(copied.faults.items()):
@@ -210,6 +257,12 @@ class Copying:
         most = self.options.guard.max_mailboxes_gone or ONE_PERCENT
         if told := belts.many(seen.inventory, len(copied.left), most):
             yield Finding("critical", STORE, "not-whole", f"{told} since it was looked at: the copy is not finished")
+        elif (lost := seen.inventory.unplanned(copied.gone)) > (limit := self._unasked(seen.inventory)):
+            told = (
+                f"{lost} messages more went from all mailboxes since it was looked at (limit {limit}): is it mounted, "
+                "and whole? They are kept, and the copy is not finished"
+            )
+            yield Finding("critical", STORE, "not-whole", told)
         for name in sorted(copied.left):
             told = "it went away while the store was copied: it is kept, and the next run looks again"
             yield Finding("warning", name, "left-meanwhile", told)

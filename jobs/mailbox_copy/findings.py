@@ -51,6 +51,33 @@ def copied(done: Copied, name: str) -> Iterator[Finding]:
         )
 
 
+def links(seen: Inventory) -> Iterator[Finding]:
+    for path in sorted(seen.links):
+        told = "a symbolic link is in the place of this mailbox: it is copied as a link, and what it leads to is not"
+        yield Finding("warning", path, "mailbox-link", told)
+
+
+def changed(done: Copied) -> Iterator[Finding]:
+    """What is under the same name and is not what it was: folders, messages."""
+    for name, count in sorted(done.turned.items()):
+        told = (
+            f"{count} folders of the copy are links or files in the mail store: what was in them may not go yet, and "
+            "what took their place was not copied"
+        )
+        yield Finding("warning", name or STORE, "folder-replaced", told)
+    if done.back:
+        count, boxes = sum(done.rewritten.values()), len(done.rewritten)
+        told = (
+            f"{count} messages in {boxes} mailboxes have another content, or date, under the same name, which messages "
+            "never get: is the mail store damaged? In the copy they are as they were, and it is not finished"
+        )
+        yield Finding("critical", STORE, "content-changed", told)
+        return
+    for name, count in sorted(done.rewritten.items()):
+        told = f"{count} messages have another content, or date, under the same name, which messages never get"
+        yield Finding("warning", name, "content-changed", told)
+
+
 def cells(past: Sequence[Past]) -> tuple[Cell, ...]:
     """Runs as boxes, the oldest first."""
     return tuple(Cell(f"{run.at:%Y-%m-%d}", _MOODS.get(run.state, "none")) for run in past)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.jobs.copied import Place as Copied
 from tests.servers import require
 from tests.servers.dovecot import Dovecot, dovecot
 from tests.servers.maildirs import FOLDERS, MailStore, mail_store
@@ -48,14 +49,14 @@ def store(place: Path) -> MailStore:
 @pytest.fixture(scope="module")
 def generation(place: Path, store: MailStore) -> Path:
     """The newest one of a real run."""
-    copies = place / "copies"
-    copies.mkdir()
-    return copied(store.root, copies)
-
-
-def copied(store: Path, copies: Path) -> Path:
-    subprocess.run(["rsync", "-aH", f"{store}/", f"{copies}/2026-11-21T2200Z/"], check=True)
-    return copies / "2026-11-21T2200Z"
+    made = Copied(place, store)
+    made.options["generations"] = 2
+    made.copies.mkdir()
+    assert made.run().state == "changed"
+    store.deliver(store.users[0], flags="S")
+    _own(place / "store")
+    assert made.run().state == "changed"
+    return made.newest
 
 
 def _own(path: Path) -> None:

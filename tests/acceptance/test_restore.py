@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -367,6 +368,36 @@ def test_a_run_that_was_killed_before_it_could_tell_is_done_again_without_a_dupl
         (letter,) = place.letters()  # what the killed run could not write
         assert "riunione" in letter
     assert [run["state"] for run in place.history()] == ["in-sync", "in-sync", "failed"]
+
+
+@pytest.mark.parametrize("how", ["", "setpriv --pdeathsig clear"], ids=["doveadm", "under sudo"])
+def test_a_doveadm_that_outlives_a_killed_run_imports_nothing_twice(place: Place, how: str) -> None:
+    """Under sudo it does not die with us: what it would read is gone before the next run looks."""
+    place.has("1700000001.M1P1.mail1")
+    place.has("1700000002.M1P1.mail1")
+    waiting = place.server.folder / f"waiting-{place.user}"
+    waiting.mkdir(mode=0o711)
+    late, ended = place.site.folder / "late", place.site.folder / "ended"
+    late.write_text(f'#!/bin/sh\nkill -9 $1; sleep 4; shift; {" ".join(place.server.doveadm)} "$@"; touch {ended}\n')
+    late.chmod(0o755)
+    killer = place.site.folder / "doveadm"
+    real = " ".join(place.server.doveadm)
+    killer.write_text(f'#!/bin/sh\n[ "$1" = import ] && exec {how} {late} $PPID "$@"\nexec {real} "$@"\n')
+    killer.chmod(0o755)
+    schedule = SCHEDULE.replace("doveadm: {doveadm}", f"doveadm: {{doveadm}}, staging: {waiting}")
+    place.site.write(schedule.format(mail=place.server.mail, copy=place.copy, doveadm=f"[{killer}]"))
+    words = ("restore", "put", place.user, "--folder", "INBOX", *TICKET)
+    assert Site(place.site.folder).collima(*words).code == -9
+    place.site.write(schedule.format(mail=place.server.mail, copy=place.copy, doveadm=place.server.doveadm))
+    time.sleep(1.1)
+    assert place.put("--folder", "INBOX").json["state"] == "changed"
+    deadline = time.monotonic() + 10
+    while how and not ended.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ended.exists() == bool(how)
+    rows = place.server.run("-f", "tab", "fetch", "-u", place.user, "guid", "all").splitlines()[1:]
+    assert len(rows) == 2
+    assert list(waiting.iterdir()) == []
 
 
 def test_what_was_deleted_and_put_back_again_is_told_again(place: Place) -> None:

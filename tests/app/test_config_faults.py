@@ -135,6 +135,24 @@ def test_two_connectors_that_write_into_one_place_are_a_fault(tmp_path: Path, ot
     assert [text.split(": ")[1] for text in told] == ([f"connectors.other{fault}"] if fault else [])
 
 
+def test_who_restores_from_a_copy_goes_by_the_mailboxes_of_its_connector(tmp_path: Path) -> None:
+    path = tmp_path / "schedules.yaml"
+    text = (
+        "version: 1\nstate: sqlite:///c.db\ntimezone: Europe/Rome\nconnectors:\n"
+        "  store: {{kind: rsync, from: /srv/mail, to: /backup/mail, sentinel: .here{}}}\njobs:\n"
+        "  copy: {{kind: mailbox-copy, when: manual, store: store, mailboxes: '*/mail/Maildir'}}\n{}"
+    )
+    reader = "  verify: {kind: copy-verify, when: manual, store: store}\n"
+    path.write_text(text.format("", reader))
+    (told,) = faults_of(path, KINDS)
+    assert told.endswith(
+        "jobs.copy.mailboxes: is not what the connector store says, which others go by (verify): write it there"
+    )
+    for at_connector, others in (("", ""), (", mailboxes: '*/mail/Maildir'", reader)):
+        path.write_text(text.format(at_connector, others))
+        assert load(path, KINDS).jobs
+
+
 def test_odd_keys_are_shown_on_one_line(tmp_path: Path) -> None:
     path = tmp_path / "schedules.yaml"
     path.write_text('version: 1\nkeep: {"a\\nb": {c: }}\nreports: {' + "x" * 500 + ": 1}\n")

@@ -213,14 +213,30 @@ def test_what_lies_outside_of_mailboxes_is_copied_and_stays_as_long(tmp_path: Pa
     assert weekly.differences(weekly.newest) == ""
 
 
-def test_only_what_was_named_is_copied_and_no_generation_is_made(weekly: Place) -> None:
+def test_only_what_was_named_is_brought_up_to_date_in_a_generation_of_its_own(weekly: Place) -> None:
     weekly.run()
+    before = names(weekly.newest)
     one, other = (weekly.store.deliver(user, "") for user in weekly.store.users[:2])
+    (weekly.store.root / "note").write_text("outside")
     result = weekly.run(only=(weekly.store.users[0],))
     assert (result.state, codes(result)) == ("changed", [])
-    assert len(weekly.generations) == 1
-    assert (weekly.newest / one.relative_to(weekly.store.root)).exists()
+    assert names(weekly.generations[0]) == before
+    assert names(weekly.newest).keys() == before.keys() | {str(one.relative_to(weekly.store.root))}
+    result = weekly.run(only=("store",))
+    assert (result.state, codes(result)) == ("changed", [])
+    assert (weekly.newest / "note").exists()
     assert not (weekly.newest / other.relative_to(weekly.store.root)).exists()
+    assert (weekly.run(only=("store",)).state, len(weekly.generations)) == ("in-sync", 3)
+    assert not (weekly.newest / other.relative_to(weekly.store.root)).exists()
+    weekly.run(only=("store", weekly.store.users[1]))
+    assert weekly.differences(weekly.newest) == ""
+
+
+def test_a_first_copy_that_was_cut_by_only_is_no_generation(weekly: Place) -> None:
+    assert weekly.run(only=(weekly.store.users[0],)).state == "changed"
+    assert [path.name for path in weekly.copies.iterdir()] == [".incoming"]
+    weekly.run()
+    assert weekly.differences(weekly.newest) == ""
 
 
 def test_a_report_has_sizes_growth_the_largest_and_the_runs_of_a_year(mirror: Place) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from collima.core.quantities import Amount
 from collima.core.result import Result
+from jobs.mailbox_copy.options import CopyGuard
 from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
 from tests.servers.maildirs import SENTINEL
 
@@ -16,6 +18,10 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     made = place(tmp_path, generations=request.param)
     made.run()
     return made
+
+
+def guard(**more: Amount) -> CopyGuard:
+    return CopyGuard(max_removals=Amount(1000, percent=True), small_change=20, **more)
 
 
 def newest(made: Place) -> Path:
@@ -59,6 +65,7 @@ def test_a_mailbox_that_goes_after_it_was_looked_at_stays_and_is_told(
 def test_messages_that_go_in_great_number_after_the_look_stay_and_the_next_run_holds_them(
     made: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    made.options["guard"] = guard(max_removals_total=Amount(5000, percent=True))
     user = made.store.users[0]
     going = [made.store.deliver(user, "", flags="S") for _ in range(23)]
     made.run()
@@ -71,6 +78,41 @@ def test_messages_that_go_in_great_number_after_the_look_stay_and_the_next_run_h
     assert inside(made, user) == before | {str(new.relative_to(made.store.root))}
     after = made.run()
     assert (after.state, subject(after, user).held["remove"]) == ("held", 23)
+    assert before <= inside(made, user)
+
+
+def test_messages_that_go_everywhere_after_the_look_stay_for_the_store_is_not_whole(
+    made: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few in each mailbox, which nobody would be asked for."""
+    by_user = [[made.store.deliver(user, "", flags="S") for _ in range(5)] for user in made.store.users]
+    made.run()
+    planned, *going = zip(*by_user, strict=True)
+    for path in planned:
+        path.unlink()
+    before = set(names(newest(made)))
+    result = meanwhile(made, f"rm {' '.join(str(path) for some in going for path in some)}", monkeypatch)
+    assert (result.state, codes(result)) == ("partial", ["not-whole"])
+    assert "24 messages more went from all mailboxes since it was looked at (limit 20)" in result.cause
+    assert before <= set(names(made.copies / ".incoming" if made.options["generations"] else made.copies))
+    assert "fewer, limit max-removals 10 %" in made.run().cause
+
+
+def test_what_is_held_stays_though_its_mailbox_has_the_same_message_elsewhere(made: Place) -> None:
+    made.options["guard"] = guard(max_removals_total=Amount(5000, percent=True))
+    user = made.store.users[0]
+    paths = [made.store.deliver(user, "", flags="S") for _ in range(26)]
+    home = made.store.root / user / "Maildir"
+    (home / ".Salva/cur").mkdir(parents=True)
+    for path in paths:
+        shutil.copy2(path, home / ".Salva/cur" / path.name)
+    made.run()
+    for path in paths:
+        path.unlink()
+    made.store.deliver(user, ".Sent", flags="S")
+    before = inside(made, user)
+    result = made.run()
+    assert (result.state, subject(result, user).held["remove"]) == ("held", 26)
     assert before <= inside(made, user)
 
 

@@ -1,5 +1,6 @@
 """A copy with one side on another machine, through a real sshd."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,9 +60,33 @@ def test_a_key_that_may_only_read_the_store_is_enough(tmp_path: Path, ssh_server
     made = place(tmp_path, users=3, messages=30, generations=2)
     made.sides |= {"ssh": ssh_server.command, "from_": f"{ssh_server.host}:/"}
     ssh_server.allow([program("rrsync"), "-ro", str(made.store.root)])
+    gone, turned = made.store.deliver(made.store.users[0], ".Trash"), made.store.deliver(made.store.users[1], "")
     result = made.run()
     assert (result.state, codes(result)) == ("changed", [])
     assert made.differences(made.newest) == ""
+    shutil.rmtree(gone.parents[1])
+    made.store.flag(turned, "FRS")
+    result = made.run()
+    assert (result.state, codes(result)) == ("changed", [])
+    assert made.differences(made.newest) == ""
+
+
+def test_what_goes_from_a_copy_that_is_there_goes_and_folders_keep_their_times(distant: Place) -> None:
+    user, other = distant.store.users[:2]
+    home = distant.store.root / user / "Maildir"
+    (home / ".Nuova/cur").mkdir(parents=True)
+    distant.store.deliver(user, ".Nuova")
+    path, turned = distant.store.deliver(user, ""), distant.store.deliver(other, "", flags="S")
+    odd = path.with_name("#1\n2 [x]*")
+    odd.write_bytes(b"odd")
+    distant.run()
+    shutil.rmtree(home / ".Nuova")
+    path.unlink()
+    odd.unlink()
+    distant.store.flag(turned, "FRS")
+    result = distant.run()
+    assert (result.state, codes(result)) == ("changed", [])
+    assert distant.differences(distant.newest) == ""
 
 
 def test_a_machine_that_does_not_answer_is_tried_again_and_one_that_is_not_known_is_not(
@@ -82,6 +107,14 @@ def test_a_store_that_is_not_mounted_there_is_told(distant: Place) -> None:
     (distant.store.root / SENTINEL).unlink()
     result = distant.run()
     assert (result.state, f"there is no {SENTINEL}" in result.cause) == ("failed", True)
+
+
+def test_a_place_there_that_cannot_be_written_is_told(distant: Place) -> None:
+    if ":" not in str(distant.sides.get("to", "")):
+        pytest.skip("the copies are here")
+    distant.copies.rmdir()
+    result = distant.run()
+    assert (result.state, "it is not there, or cannot be written" in result.cause) == ("failed", True), result.cause
 
 
 def test_ssh_that_dies_in_the_middle_leaves_the_rest_to_the_next_run(

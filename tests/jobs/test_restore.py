@@ -93,6 +93,21 @@ def test_the_text_of_a_message_is_no_header(copies: Copies) -> None:
     assert [hit.author for hit in copies.found()] == ["a@example.org"]
 
 
+@pytest.mark.parametrize(
+    "subject",
+    [
+        b"RE: Rimborso\n 4711",
+        b"rimborso =?utf-8?q?4711?=",
+        b"=?utf-8?b?UmltYm9yc28=?= =?utf-8?b?IDQ3MTE=?=",
+        "rimborso 4711 dell'università".encode("latin-1"),
+    ],
+)
+def test_a_subject_is_found_folded_encoded_and_in_any_case(copies: Copies, subject: bytes) -> None:
+    copies.has("1.M1P1.h:2,S", b"From: a@example.org\nSubject: " + subject + b"\n\nText.\n")
+    copies.has("2.M1P1.h:2,S", b"From: a@example.org\nSubject: 4711\n\nrimborso\n")
+    assert [hit.id for hit in copies.found(subject="Rimborso 4711")] == ["1.M1P1.h"]
+
+
 def test_a_compressed_message_is_found_and_is_not_taken_for_damaged(copies: Copies) -> None:
     plain = b"From: a@example.org\nSubject: packed\n\n" + b"Text.\n" * 500
     copies.has(f"1.M1P1.h,S={len(plain)}:2,S", gzip.compress(plain))

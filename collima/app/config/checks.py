@@ -1,6 +1,6 @@
 """What no option can tell by itself: connectors that options name, and jobs that wait for each other."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -83,6 +83,18 @@ def places(sheet: Sheet, connectors: Mapping[str, Any]) -> None:
             steps = ("connectors", name, option(key))
             sheet.fault(steps, f"is the folder of the connector {first[place]}, too: use that one for both")
         first.setdefault(place, name)
+
+
+def patterns(sheet: Sheet, connectors: Mapping[str, Any], jobs: Sequence[Job]) -> None:
+    """Who restores from a copy, or verifies it, looks for mailboxes as the connector says: so does who makes it."""
+    for job in jobs:
+        store, pattern = getattr(job.options, "store", ""), getattr(job.options, "mailboxes", "")
+        if not pattern or pattern == getattr(connectors.get(store), "mailboxes", pattern):
+            continue
+        others = (one for one in jobs if getattr(one.options, "store", "") == store)
+        if readers := sorted(one.name for one in others if not hasattr(one.options, "mailboxes")):
+            told = f"is not what the connector {store} says, which others go by ({', '.join(readers)}): write it there"
+            sheet.fault(("jobs", job.name, "mailboxes"), told)
 
 
 def waits(sheet: Sheet) -> None:

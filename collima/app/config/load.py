@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from collima.app.config.between import cross_faults, sound_faults
-from collima.app.config.checks import jitters, places, references, waits
+from collima.app.config.checks import jitters, patterns, places, references, waits
 from collima.app.config.faults import Fault, Invalid, Steps, did_you_mean
 from collima.app.config.model import CATCH_UP, Config, Connector, Defaults, Job, Kind, Reports, Reserved, Top
 from collima.app.config.schema import model
@@ -79,7 +79,9 @@ class _Loading:
         top = self.validate(Top, (), self.sheet.mapping(()))
         connectors = {name: self.connector(name) for name in self.named("connectors")}
         jobs = {name: self.job(name, top.defaults if top else Defaults()) for name in self.named("jobs")}
-        places(self.sheet, {name: found.options for name, found in connectors.items() if found})
+        options = {name: found.options for name, found in connectors.items() if found}
+        places(self.sheet, options)
+        patterns(self.sheet, options, [job for job in jobs.values() if job])
         references(self.sheet, Reports, ("reports",), self.kinds.connectors)
         waits(self.sheet)
         jitters(self.sheet, [job for job in jobs.values() if job])

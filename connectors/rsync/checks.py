@@ -1,0 +1,90 @@
+"""Looking at a copy that was made: is it what the source has?"""
+
+import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from connectors.rsync import child, maildir
+from connectors.rsync.compare import distant, mounted
+from connectors.rsync.contents import Contents, Difference, below, contents, mailboxes
+from connectors.rsync.here import Entry, Here
+from connectors.rsync.names import meant, shown
+from connectors.rsync.pattern import Pattern
+from connectors.rsync.there import There
+
+SKEW = 2.0  # seconds that the clock of a file server may be wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """Of the copy at `root`. `looked`: when the inventory began, by the clock of file systems. Raises SourceError."""
+
+    source: Here | There
+    side: Here | There  # of the copies
+    root: str
+    pattern: Pattern
+    ssh: tuple[str, ...]
+    looked: float
+
+    def counts(self) -> Iterator[tuple[str, int]]:
+        """(mailbox, messages) in the copy. What a killed rsync has left goes."""
+        outside: dict[str, Entry] = {}
+        rests: list[str] = []
+        for name, found in mailboxes(self.side, self.root, self.pattern, outside, closely=False):
+            paths = [*found.partial, *filter(maildir.is_rest, found.others)]
+            rests += [f"{self.pattern.path(name)}/{path}" for path in paths]
+            yield shown(name), found.count
+        rests += [path for path, entry in outside.items() if maildir.is_rest(path, folder=entry.folder)]
+        for path in rests:
+            if path.endswith(f"/{maildir.PARTIAL}") or not self.source.has(path):
+                with contextlib.suppress(OSError):
+                    self.side.discard(below(self.root, path))
+
+    def missing(self, mailbox: str) -> int:
+        home = self.home(mailbox)
+        source = contents(self.source, "", home, closely=False) or Contents()
+        copy = contents(self.side, self.root, home, closely=False) or Contents()
+        lost = Difference.between(source, copy).come
+        return sum(self._since(home, path, source) < self.looked - SKEW for path in lost)
+
+    def _since(self, home: str, message: str, source: Contents) -> float:
+        """Since when it has been there under this name, seconds; by its mtime where nothing else is told."""
+        if not isinstance(self.source, Here):
+            return source.known[message].mtime
+        try:
+            return (self.source.root / home / message).lstat().st_ctime
+        except OSError:
+            return float("inf")
+
+    def sample(self, counts: Mapping[str, int], size: int, chance: Random) -> Collection[str]:
+        held = [name for name, count in counts.items() if count]
+        chosen = Counter(chance.choices(held, [counts[name] for name in held], k=size) if held else ())
+        paths: list[str] = []
+        for home, found in self.named(chosen):
+            there = sorted(found.paths())
+            several = min(chosen[shown(self.pattern.name(home))], len(there))
+            paths += [f"{home}/{path}" for path in chance.sample(there, several)]
+        return [shown(self.pattern.name(path)) for path in sorted(self._differing(paths))]
+
+    def named(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
+        """Where mailboxes of the copy are, and what is in them: in one list where each look takes a connection."""
+        if isinstance(self.side, Here):
+            for home in map(self.home, sorted(names)):
+                yield home, contents(self.side, self.root, home, closely=False) or Contents()
+            return
+        for name, found in mailboxes(self.side, self.root, self.pattern, {}):
+            if shown(name) in names:
+                yield self.pattern.path(name), found
+
+    def _differing(self, paths: Collection[str]) -> Collection[str]:
+        if isinstance(self.source, Here) and isinstance(self.side, Here):
+            copy = self.side.root / self.root
+            return [path for path in paths if mounted(self.source, copy, self.pattern, path)]
+        target = f"{self.side.argument}{self.root}/" if self.root else self.side.argument
+        return distant(self.source.argument, target, child.over(self.ssh, self.source.argument + target), paths)
+
+    def home(self, name: str) -> str:
+        """Where the mailbox of this name, as it is shown, is."""
+        return self.pattern.path(meant(name))
