@@ -35,6 +35,7 @@ class Box:
     come: int = 0  # messages and other files that the copy does not have so, renamed ones included
     leave: int = 0  # messages and other files that only the copy has
     entries: int = 0  # files and folders in the copy
+    rests: bool = False  # the copy has something that a killed run left
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from random import Random
 
 from connectors.rsync import child, maildir
 from connectors.rsync.compare import distant, mounted
-from connectors.rsync.contents import Contents, Difference, below, contents, mailboxes
+from connectors.rsync.contents import Contents, Difference, below, contents, homes, mailboxes
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.names import meant, shown
 from connectors.rsync.pattern import Pattern
@@ -28,11 +28,15 @@ class Checks:
     ssh: tuple[str, ...]
     looked: float
 
-    def counts(self) -> Iterator[tuple[str, int]]:
-        """(mailbox, messages) in the copy. What a killed rsync has left goes."""
+    def counts(self, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+        """(mailbox, messages) in the copy. What a killed rsync has left goes. `known`: of mailboxes that were looked
+        at, and not touched since."""
         outside: dict[str, Entry] = {}
         rests: list[str] = []
-        for name, found in mailboxes(self.side, self.root, self.pattern, outside, closely=False):
+        for name, found in self._looked_at(outside, known):
+            if found is None:
+                yield shown(name), known[shown(name)]
+                continue
             paths = [*found.partial, *filter(maildir.is_rest, found.others)]
             rests += [f"{self.pattern.path(name)}/{path}" for path in paths]
             yield shown(name), found.count
@@ -41,6 +45,18 @@ class Checks:
             if path.endswith(f"/{maildir.PARTIAL}") or not self.source.has(path):
                 with contextlib.suppress(OSError):
                     self.side.discard(below(self.root, path))
+
+    def _looked_at(self, outside: dict[str, Entry], known: Mapping[str, int]) -> Iterator[tuple[str, Contents | None]]:
+        """None: it is known."""
+        if isinstance(self.side, There):
+            yield from mailboxes(self.side, self.root, self.pattern, outside, closely=False)
+            return
+        for home in homes(self.side, self.root, self.pattern, outside):
+            name = self.pattern.name(home)
+            if shown(name) in known:
+                yield name, None
+            elif (found := contents(self.side, self.root, home, closely=False)) is not None:
+                yield name, found
 
     def missing(self, mailbox: str) -> int:
         home = self.home(mailbox)

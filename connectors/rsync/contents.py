@@ -135,6 +135,7 @@ class Difference:
     changed: list[Entry]  # of the source: what is no message
     leave: int  # messages that only the copy has
     spare: int  # what else it has alone, and nobody is asked about
+    rests: int  # and what a killed rsync left
 
     @classmethod
     def between(cls, source: Contents, copy: Contents) -> "Difference":
@@ -152,7 +153,7 @@ class Difference:
         only = copy.others.keys() - source.others.keys()
         asked = sum(map(maildir.counts, only))
         rests = sum(map(maildir.is_rest, only))
-        return cls(moved, come, changed, sum(map(len, left.values())) + asked, len(only) - asked - rests)
+        return cls(moved, come, changed, sum(map(len, left.values())) + asked, len(only) - asked - rests, rests)
 
 
 def _only(one: Contents, other: Contents) -> Iterator[str]:

@@ -45,6 +45,7 @@ class Tree:
     looked: float = field(default=0.0, init=False)  # when the inventory began, by the clock of file systems
     torn: bool = field(default=False, init=False)  # an earlier run left what it had replaced
     root: str = field(default="", init=False)  # below the side: the copy that `copy` works on
+    known: dict[str, int] = field(default_factory=dict, init=False)  # messages of mailboxes that `copy` did not touch
 
     # ---- looking
 
@@ -133,6 +134,11 @@ class Tree:
         if rewritten and self._in_place(errand):
             return self.copy(replace(errand, attributes=False), seen, told)
         gone, left = ({}, frozenset[str]()) if back else self._remove(errand, seen, sent, transfer)
+        self.known = {
+            name: box.copy
+            for name, box in seen.boxes.items()
+            if not (box.come or box.leave or box.rests or name in sent or name in errand.drop)
+        }
         return Copied(
             sent=transfer.figures.get("sent", 0),
             files=transfer.figures.get("files", 0),
@@ -268,7 +274,7 @@ class Tree:
         return Checks(self.source, self.side, self.root, self.pattern, self.ssh, self.looked)
 
     def counts(self) -> Iterator[tuple[str, int]]:
-        return self._checks.counts()
+        return self._checks.counts(self.known)
 
     def missing(self, mailbox: str) -> int:
         return self._checks.missing(mailbox)
