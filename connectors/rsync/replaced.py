@@ -27,8 +27,8 @@ class Replaced:
 
     @property
     def option(self) -> str:
-        """For rsync, which takes it as relative to the copy."""
-        return f"--backup-dir={'../' if self.root else ''}{layout.REPLACED}"
+        """For rsync: absolute, since it is told to both sides, and `rrsync` refuses a way upwards."""
+        return f"--backup-dir={self.side.root}/{layout.REPLACED}"
 
     def messages(self) -> Mapping[str, int]:
         """By mailbox, those that have another size or time now. What was replaced by another name of the same file, as

@@ -234,7 +234,8 @@ class Tree:
         gone may go. Returns those that stay, by mailbox: rsync leaves them alone."""
         stay: dict[str, set[str]] = {}
         for name, paths in seen.turned.items():
-            may = name and (name in errand.clean or not seen.boxes[name].leave)
+            asked = name and (errand.only is None or name in errand.only)
+            may = asked and (name in errand.clean or not seen.boxes[name].leave)
             for path in paths:
                 if may and not self.source.is_folder(path):
                     self.side.discard(below(self.root, path))

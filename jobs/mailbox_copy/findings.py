@@ -53,7 +53,7 @@ def copied(done: Copied, name: str) -> Iterator[Finding]:
 
 def links(seen: Inventory) -> Iterator[Finding]:
     for path in sorted(seen.links):
-        told = "a symbolic link is in the place of this mailbox: it is copied as a link, and what it leads to is not"
+        told = "a symbolic link is in the place of this mailbox: what it leads to is not copied"
         yield Finding("warning", path, "mailbox-link", told)
 
 
