@@ -37,12 +37,11 @@ class Checks:
             if found is None:
                 yield shown(name), known[shown(name)]
                 continue
-            paths = [*found.partial, *filter(maildir.is_rest, found.others)]
-            rests += [f"{self.pattern.path(name)}/{path}" for path in paths]
+            rests += [f"{self.pattern.path(name)}/{path}" for path in found.others if maildir.is_rest(path)]
             yield shown(name), found.count
         rests += [path for path, entry in outside.items() if maildir.is_rest(path, folder=entry.folder)]
         for path in rests:
-            if path.endswith(f"/{maildir.PARTIAL}") or not self.source.has(path):
+            if not self.source.has(path):
                 with contextlib.suppress(OSError):
                     self.side.discard(below(self.root, path))
 

@@ -24,7 +24,6 @@ class Contents:
     messages: dict[str, set[str]] = field(default_factory=dict)  # "cur", ".Sent/new" -> the names in it
     others: dict[str, Entry] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
-    partial: list[str] = field(default_factory=list)  # folders of rsync's own, which are in none of these
     known: dict[str, Entry] = field(default_factory=dict)  # messages that the side has told more of than their names
 
     @classmethod
@@ -33,7 +32,7 @@ class Contents:
         self, cut = cls(), len(home) + 1
         for entry in entries:
             path = entry.path[cut:]
-            if not path or self._ours(path):
+            if not path:
                 continue
             folder, part, name = maildir.place(path)
             if entry.folder:
@@ -58,11 +57,7 @@ class Contents:
                 if not path:
                     return None
                 continue
-            for name in found.folders:
-                if name == maildir.PARTIAL:
-                    self.partial.append(below(path, name))
-                else:
-                    stack.append(below(path, name))
+            stack += [below(path, name) for name in found.folders]
             if path:
                 self._folder(path)
             self._files(side, home, path, found.files, closely=closely)
@@ -93,10 +88,6 @@ class Contents:
         if maildir.is_message(folder, part, "any"):
             self.messages.setdefault(path, set())
 
-    @staticmethod
-    def _ours(path: str) -> bool:
-        return f"/{maildir.PARTIAL}/" in f"/{path}/"
-
     @property
     def count(self) -> int:
         """Of messages."""
@@ -122,7 +113,7 @@ class Contents:
             names = (
                 name for part, some in self.messages.items() for name in some if f"{part}/{name}" not in self.known
             )
-            size += sum(maildir.size(name) or 0 for name in names)
+            size += maildir.sizes(names)
         return size
 
 

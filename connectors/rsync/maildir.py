@@ -2,16 +2,14 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from collima.core.copies import Message
 from connectors.rsync import beneath
 
 PARTS = ("cur", "new")
-PARTIAL = ".rsync..partial"
-"""Where rsync keeps what it has of a file when it is stopped: no folder of mail, whose names have no empty part."""
 _TEMPORARY = re.compile(r"\..+\.[A-Za-z0-9]{6}", re.DOTALL)
-_SIZE = re.compile(r",S=(\d{1,18})(?=[,:]|$)", re.ASCII)
+_SIZES = re.compile(r",S=(\d{1,18})(?=[,:\0]|$)[^\0]*", re.ASCII)  # of names with a NUL between them
 
 
 def guid(name: str) -> str:
@@ -25,10 +23,9 @@ def flags(name: str) -> str:
     return info[2:].partition(",")[0] if info.startswith("2,") else ""
 
 
-def size(name: str) -> int | None:
-    """The bytes that a name tells (`,S=1234`), or None."""
-    found = _SIZE.search(name)
-    return int(found[1]) if found else None
+def sizes(names: Iterable[str]) -> int:
+    """The bytes that many names tell together, those that tell none left out."""
+    return sum(map(int, _SIZES.findall("\0".join(names))))
 
 
 def place(path: str) -> tuple[str, str, str]:
@@ -51,9 +48,9 @@ def counts(path: str) -> bool:
 
 
 def is_rest(path: str, *, folder: bool = False) -> bool:
-    """Whether it looks like what an rsync leaves that was killed: `.NAME.x4Yz9A`, or the folder of what is partial."""
+    """Whether it looks like what an rsync leaves that was killed: `.NAME.x4Yz9A`."""
     name = path.rpartition("/")[2]
-    return f"/{PARTIAL}/" in f"/{path}/" or (not folder and _TEMPORARY.fullmatch(name) is not None)
+    return not folder and _TEMPORARY.fullmatch(name) is not None
 
 
 def messages(home: int) -> Iterator[Message]:

@@ -122,7 +122,7 @@ class Survey:
             come=come or int(source.folders != copy.folders),
             leave=differs.leave,
             entries=copy.entries,
-            rests=bool(copy.partial) or differs.rests > 0,
+            rests=differs.rests > 0,
         )
 
     def _keep(self, name: str, differs: Difference) -> None:

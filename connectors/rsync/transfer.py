@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from collima.core.errors import Refused
-from connectors.rsync import child, maildir
+from connectors.rsync import child
 from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
 
@@ -17,7 +17,6 @@ ALWAYS = (
     "--hard-links",
     "--numeric-ids",
     "--backup",
-    f"--partial-dir={maildir.PARTIAL}",
     "--no-human-readable",
     "--stats",
     "--out-format=%o|%n",
