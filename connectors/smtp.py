@@ -218,10 +218,10 @@ class _Connection:
     def deliver(self, content: bytes, left: list[str], handing_over: Callable[[], None]) -> None:
         """Envelope, then content. Takes out of `left` who has it; raises for the others."""
         try:
-            code, text = self._smtp.mail("<>")
+            code, text = self._smtp.docmd("MAIL", "FROM:<>")
             if code // 100 != 2:  # of whatever mail: it wants a login, it knows us not, its disk is full
                 raise self._unreachable(_said(code, text), transient=code // 100 == 4)
-            answers = {to: self._smtp.rcpt(to) for to in left}
+            answers = {to: self._smtp.docmd("RCPT", f"TO:<{to}>") for to in left}
             accepted = [to for to, (code, _) in answers.items() if code // 100 == 2]
             if accepted:
                 self._expect_data(left, *self._smtp.docmd("DATA"))

@@ -5,6 +5,7 @@ relay's answers. What is asked, and written, goes through a socket.
 """
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from collima.core.quarantine import Compose, Composing
 from collima.state import SqlJournal
 
 log = logging.getLogger("collima.mail")
+
+BEHIND = 5  # of niceness: whoever sends, and the relay, come first where processors are few
 
 
 class Orphaned(ConfigError):
@@ -105,6 +108,7 @@ def main() -> None:
     """The first argument is the socket. Ends when whoever asks hangs up, or is killed; TERM and Ctrl-C are theirs."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
+    os.nice(BEHIND)
     with Connection(int(sys.argv[1])) as line:
         config: Config = line.recv()
         with wiring.open_journal(config) as journal, Pens(config, journal) as pens:

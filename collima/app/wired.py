@@ -76,4 +76,7 @@ def boundary(text: str, page: str) -> str:
 
 
 def _encoded(text: str) -> bytes:
-    return b2a_qp(b"".join(line + b"\r\n" for line in text.encode().splitlines()))
+    raw = text.encode()
+    if b"\r" in raw or not raw.endswith(b"\n"):
+        raw = b"".join(line + b"\n" for line in raw.splitlines())
+    return b2a_qp(raw.replace(b"\n", b"\r\n"))

@@ -123,6 +123,8 @@ class _Beside:
                 _, answer = self._answer(row, then)
             if not isinstance(answer, Exception) and self._ahead() < FEW:
                 self._ask(row.job, then)
+            while self.asked and self.line.poll():  # else it waits, with its next mails written
+                self._receive()
         except (EOFError, OSError):
             return SourceError("the process that writes mail has died", transient=True)
         return answer

@@ -57,9 +57,8 @@ def stream(connection: Connection, since: datetime, until: datetime) -> Iterator
 
 
 _BY_MESSAGE = (
-    select(MSGS.c.partition_tag, MSGS.c.mail_id, MSGRCPT.c.rseqnum, _RECIPIENT.c.email, MSGS.c.time_num)
-    .add_columns(_SENDER.c.email, MSGS.c.from_addr, MSGS.c.subject, MSGS.c.size, MSGS.c.content)
-    .add_columns(MSGRCPT.c.bspam_level)
+    select(_ID, _RECIPIENT.c.email, MSGS.c.time_num, _SENDER.c.email, MSGS.c.from_addr, MSGS.c.subject)
+    .add_columns(MSGS.c.size, MSGS.c.content, MSGRCPT.c.bspam_level)
     .select_from(
         MSGS.join(MSGRCPT, TO_RECIPIENT)
         .outerjoin(_RECIPIENT, _RECIPIENT.c.id == MSGRCPT.c.rid)
@@ -81,12 +80,14 @@ def items(connection: Connection, ids: Collection[ItemId]) -> dict[ItemId, Item]
     mails: dict[int, set[str]] = defaultdict(set)
     for known in filter(None, map(key, ids)):
         mails[known.partition].add(known.mail)
-    wanted = frozenset(ids)
-    found = {}
+    wanted: dict[str, ItemId] = dict(zip(ids, ids, strict=True))
+    found: dict[ItemId, Item] = {}
     for partition, of in mails.items():
         for some in pieces(sorted(of), _AT_ONCE):
             asked = _BY_MESSAGE.where(MSGS.c.partition_tag == partition, MSGS.c.mail_id.in_(some))
-            found.update({one.id: one for one in map(item, connection.execute(asked)) if one.id in wanted})
+            for name, *row in connection.execute(asked):
+                if one := wanted.get(text(name)):  # else it is another recipient's
+                    found[one] = item(one, row)
     return found
 
 

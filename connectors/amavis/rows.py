@@ -56,12 +56,11 @@ def unquoted(email: str) -> str:
     return f"{local}@{domain}" if domain else email
 
 
-def item(row: Sequence[Any]) -> Item:
-    """Of (partition_tag, mail_id, rseqnum, recipient, time_num, sender, from_addr, subject, size, content, level)."""
-    partition, mail, number, recipient, second, sender, author, subject, size, content, level = row
-    known = Key(partition, text(mail), number)
+def item(id: ItemId, row: Sequence[Any]) -> Item:
+    """Of (recipient, time_num, sender, from_addr, subject, size, content, level)."""
+    recipient, second, sender, author, subject, size, content, level = row
     return Item(
-        known.id,
+        id,
         address(recipient),
         datetime.fromtimestamp(second, UTC),
         address(sender),
@@ -70,7 +69,7 @@ def item(row: Sequence[Any]) -> Item:
         size,
         _CATEGORY.get(text(content), "other"),
         float(level or 0.0),
-        f"{known.partition}:{known.mail}",
+        id.rpartition(":")[0],
     )
 
 

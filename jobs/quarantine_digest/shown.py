@@ -6,6 +6,7 @@ has a space after each of its dots, slashes and @ is no link to any of them, and
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from collima.core.text import line
 
@@ -16,7 +17,13 @@ _MARKS = 2  # combining characters on one letter; more would run into other line
 
 def shown(text: str, longest: int) -> str:
     """One line of visible characters, in which no address and no URL is left whole."""
-    text = line(text[: longest * 8].translate(_INVISIBLE), longest)
+    return _shown(text[: longest * 8], longest)
+
+
+@lru_cache(1_000)
+def _shown(text: str, longest: int) -> str:
+    """One spam goes to many."""
+    text = line(text.translate(_INVISIBLE), longest)
     return _BREAK.sub(" ", text if text.isascii() else _calm(text))
 
 

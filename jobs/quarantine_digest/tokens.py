@@ -77,11 +77,12 @@ class Links:
         told, dot, signature = token.encode("ascii", "replace").rpartition(b".")
         if not dot or not any(hmac.compare_digest(signature, _signature(key, told)) for key in self._derived):
             return None
-        letter, owner, item, expires = json.loads(urlsafe_b64decode(told + b"=" * (-len(told) % 4)))
+        owner, item, expires = json.loads(urlsafe_b64decode(told[1:] + b"=" * (-len(told[1:]) % 4)))
+        letter = chr(told[0])
         return Errand(_LETTERS[letter], owner, item) if now.timestamp() < expires else None
 
     def _url(self, sort: Sort, owner: str, item: str, expires: datetime) -> str:
-        told = _encoded(_COMPACT.encode([sort[0], owner, item, int(expires.timestamp())]).encode("ascii"))
+        told = sort[0].encode("ascii") + _about(owner, item, int(expires.timestamp()))
         return f"{self.url}/{told.decode('ascii')}.{_signature(self._derived[0], told).decode('ascii')}"
 
     @property
@@ -94,6 +95,12 @@ def _derived(job: str, keys: Sequence[str]) -> Sequence[bytes]:
     """Other jobs' links are no links here, whatever keys they share."""
     salt = f"collima.quarantine-digest.{job}".encode()
     return [hmac.digest(key.encode(), salt, "sha256") for key in keys]
+
+
+@lru_cache(8)
+def _about(owner: str, item: str, expires: int) -> bytes:
+    """What the links of one item have in common."""
+    return _encoded(_COMPACT.encode([owner, item, expires]).encode("ascii"))
 
 
 def _signature(key: bytes, told: bytes) -> bytes:
