@@ -3,7 +3,7 @@
 import os
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import NamedTuple
@@ -70,20 +70,29 @@ class Look(NamedTuple):
 
 def look(files: Files, message: Message) -> Look:
     """Never raises for one message's sake."""
+    found = look_if(files, message, bool)
+    assert found is not None
+    return found
+
+
+def look_if(files: Files, message: Message, wanted: Callable[[bytes], bool]) -> Look | None:
+    """The same of one whose beginning is wanted, or cannot be read. None: it is not."""
     try:
-        return _look(files.open(message), message)
+        return _look(files.open(message), message, wanted)
     except OSError as err:
         return Look(message.name, error=f"cannot be read: {err.strerror}")
     except SourceError as err:
         return Look(message.name, error=f"cannot be read: {err}")
 
 
-def _look(file: int, message: Message) -> Look:
+def _look(file: int, message: Message, wanted: Callable[[bytes], bool]) -> Look | None:
     try:
-        about = os.fstat(file)
         raw = os.read(file, FIRST)
         while FIRST <= len(raw) < MOST and headers.ends(raw) < 0 and (more := os.read(file, FIRST)):
             raw += more
+        if raw and not wanted(raw):
+            return None
+        about = os.fstat(file)
     finally:
         os.close(file)
     return Look(message.name, raw, about.st_size, about.st_mtime)
@@ -142,11 +151,13 @@ def search(copies: Copies, some: Sequence[Generation], mailbox: str, criteria: C
                 at = files.received(message) if dated else None
                 if at is not None and not since <= at < until:
                     continue
-                seen_of = look(files, message)
-                if not seen_of.error and not since <= seen_of.received < until:
+                seen_of = look_if(files, message, lambda raw: subject.likely(raw) and author.likely(raw))
+                if seen_of is None:
                     continue
                 raw = _plain(seen_of.raw)
-                if subject.within(raw) and author.within(raw):
+                if not (subject.within(raw) and author.within(raw)):
+                    continue
+                if seen_of.error or since <= seen_of.received < until:
                     fields = headers.found(raw, b"from", b"subject")
                     yield Hit(
                         id=spelled(message.guid),
@@ -175,12 +186,13 @@ class _Part:
         return cls(name, folded, folded.encode("utf-8", "surrogateescape").split())
 
     def within(self, raw: bytes) -> bool:
-        """Whether it is in that header of the beginning of a message. Where nothing is encoded, one that lacks a word
-        of it anywhere is passed over unread: of fifty thousand all but a few."""
-        if not self.text:
+        """Whether it is in that header of the beginning of a message."""
+        return not self.text or self.text in headers.decoded(headers.found(raw, self.name)[0]).casefold()
+
+    def likely(self, raw: bytes) -> bool:
+        """False only where it cannot be: nothing is encoded or compressed, and a word of it is nowhere. Of fifty
+        thousand messages all but a few are passed over so."""
+        if not self.text or not raw.isascii() or b"=?" in raw:
             return True
-        if raw.isascii() and b"=?" not in raw:
-            lowered = raw.lower()
-            if not all(word in lowered for word in self.words):
-                return False
-        return self.text in headers.decoded(headers.found(raw, self.name)[0]).casefold()
+        lowered = raw.lower()
+        return all(word in lowered for word in self.words)
