@@ -53,6 +53,7 @@ class Inventory:
     bare: bool = False  # nor a sign that one is to begin there
     unfinished: bool = False  # the copy is one that an earlier run has left in the middle
     differences: Mapping[str, Any] = field(default_factory=dict)  # the connector's own
+    parts: Mapping[str, Any] = field(default_factory=dict)  # the same
     turned: Mapping[str, Collection[str]] = field(default_factory=dict)  # by mailbox, "" for outside: folders of the
     # copy that are a link, or a file, in the source
     links: frozenset[str] = frozenset()  # in the place of mailboxes: none is followed

@@ -2,13 +2,13 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 from connectors.rsync import child, maildir
 from connectors.rsync.compare import distant, mounted
-from connectors.rsync.contents import Contents, Difference, below, contents, homes, mailboxes
+from connectors.rsync.contents import Contents, Difference, Parts, below, contents, homes, mailboxes
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.names import meant, shown
 from connectors.rsync.pattern import Pattern
@@ -27,16 +27,17 @@ class Checks:
     pattern: Pattern
     ssh: tuple[str, ...]
     looked: float
+    known: dict[str, Parts]  # of mailboxes that were looked at, and not touched since
 
-    def counts(self, known: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-        """(mailbox, messages) in the copy. What a killed rsync has left goes. `known`: of mailboxes that were looked
-        at, and not touched since."""
+    def counts(self) -> Iterator[tuple[str, int]]:
+        """(mailbox, messages) in the copy: all are known then. What a killed rsync has left goes."""
         outside: dict[str, Entry] = {}
         rests: list[str] = []
-        for name, found in self._looked_at(outside, known):
+        for name, found in self._looked_at(outside):
             if found is None:
-                yield shown(name), known[shown(name)]
+                yield shown(name), sum(self.known[shown(name)].values())
                 continue
+            self.known[shown(name)] = found.parts
             rests += [f"{self.pattern.path(name)}/{path}" for path in found.others if maildir.is_rest(path)]
             yield shown(name), found.count
         rests += [path for path, entry in outside.items() if maildir.is_rest(path, folder=entry.folder)]
@@ -45,14 +46,14 @@ class Checks:
                 with contextlib.suppress(OSError):
                     self.side.discard(below(self.root, path))
 
-    def _looked_at(self, outside: dict[str, Entry], known: Mapping[str, int]) -> Iterator[tuple[str, Contents | None]]:
+    def _looked_at(self, outside: dict[str, Entry]) -> Iterator[tuple[str, Contents | None]]:
         """None: it is known."""
         if isinstance(self.side, There):
             yield from mailboxes(self.side, self.root, self.pattern, outside, closely=False)
             return
         for home in homes(self.side, self.root, self.pattern, outside):
             name = self.pattern.name(home)
-            if shown(name) in known:
+            if shown(name) in self.known:
                 yield name, None
             elif (found := contents(self.side, self.root, home, closely=False)) is not None:
                 yield name, found
@@ -73,15 +74,27 @@ class Checks:
         except OSError:
             return float("inf")
 
-    def sample(self, counts: Mapping[str, int], size: int, chance: Random) -> Collection[str]:
-        held = [name for name, count in counts.items() if count]
-        chosen = Counter(chance.choices(held, [counts[name] for name in held], k=size) if held else ())
+    def sample(self, names: Iterable[str], size: int, chance: Random) -> Collection[str]:
+        held = [(name, part, count) for name in names for part, count in self.known.get(name, {}).items()]
+        chosen = Counter(chance.choices([(n, p) for n, p, _ in held], [c for *_, c in held], k=size) if held else ())
         paths: list[str] = []
-        for home, found in self.named(chosen):
-            there = sorted(found.paths())
-            several = min(chosen[shown(self.pattern.name(home))], len(there))
-            paths += [f"{home}/{path}" for path in chance.sample(there, several)]
+        for (name, part), there in self._in_parts(chosen):
+            several = min(chosen[name, part], len(there))
+            paths += [f"{self.home(name)}/{part}/{message}" for message in chance.sample(there, several)]
         return [shown(self.pattern.name(path)) for path in sorted(self._differing(paths))]
+
+    def _in_parts(self, parts: Collection[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
+        """The messages in these folders of mailboxes of the copy."""
+        if isinstance(self.side, Here):
+            for name, part in sorted(parts):
+                found = self.side.folder(below(self.root, f"{self.home(name)}/{part}"))
+                yield (name, part), sorted(file for file in (found.files if found else ()) if file[:1] != ".")
+            return
+        for home, listed in self.named({name for name, _ in parts}):
+            name = shown(self.pattern.name(home))
+            for part, there in listed.messages.items():
+                if (name, part) in parts:
+                    yield (name, part), sorted(there)
 
     def named(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
         """Where mailboxes of the copy are, and what is in them: in one list where each look takes a connection."""

@@ -83,7 +83,7 @@ def _running(
 ) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
     if shutil.which(command[0]) is None:
         raise SourceError(f"there is no command {command[0]} here: install it")
-    words = [*_bound(gently=gently), *command]
+    words = [*bound(gently=gently), *command]
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as read:
         read.write(given)
         read.seek(0)
@@ -99,10 +99,10 @@ def _running(
         try:
             yield child, said
         finally:
-            _end(child)
+            end(child)
 
 
-def _bound(*, gently: bool) -> list[str]:
+def bound(*, gently: bool = False) -> list[str]:
     """Words before a command: it gets TERM when we die without a word, and comes after others."""
     words = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
     if gently:
@@ -111,7 +111,8 @@ def _bound(*, gently: bool) -> list[str]:
     return words
 
 
-def _end(child: "subprocess.Popen[bytes]") -> None:
+def end(child: "subprocess.Popen[bytes]") -> None:
+    """Of one that leads a session of its own."""
     if child.stdout:
         child.stdout.close()
     for how in (signal.SIGTERM, signal.SIGKILL):

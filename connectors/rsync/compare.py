@@ -46,7 +46,7 @@ def _same(one: BinaryIO, other: BinaryIO) -> bool:
 def distant(source: str, copy: str, options: Sequence[str], paths: Collection[str]) -> set[str]:
     """Those that differ, by rsync's own checksum of each; what is not in the source by this name is not compared."""
     with tempfile.NamedTemporaryFile(prefix="collima-sample-") as file:
-        file.write(b"\0".join(path.encode("utf-8", "surrogateescape") for path in paths))
+        file.write(b"".join(b"./%b\0" % path.encode("utf-8", "surrogateescape") for path in paths))
         file.flush()
         command = ["rsync", "--dry-run", "--checksum", "--times", "--from0", f"--files-from={file.name}"]
         differ = set()

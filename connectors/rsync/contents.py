@@ -4,7 +4,7 @@ An unchanged mail store is read here in a fraction of the time that rsync takes 
 sets, folder by folder, and only what differs, or is no message, is looked at more closely.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -15,6 +15,8 @@ from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
 
 _NONE: frozenset[str] = frozenset()
+Parts = Mapping[str, int]
+"""How many messages are in each folder of a mailbox that has any."""
 
 
 @dataclass(slots=True)
@@ -92,6 +94,10 @@ class Contents:
     def count(self) -> int:
         """Of messages."""
         return sum(map(len, self.messages.values()))
+
+    @property
+    def parts(self) -> Parts:
+        return {part: len(names) for part, names in self.messages.items() if names}
 
     @property
     def entries(self) -> int:

@@ -1,12 +1,15 @@
 """Another look at both sides when all that is new has come: what is gone meanwhile, and what of it may go."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from collima.core.stores import Errand, Inventory
+from connectors.rsync.beside import listed
 from connectors.rsync.checks import Checks
-from connectors.rsync.contents import Contents, contents, mailboxes
+from connectors.rsync.contents import Contents, Parts, contents, mailboxes
 from connectors.rsync.here import Here
+from connectors.rsync.maildir import is_rest
 from connectors.rsync.names import shown
 from connectors.rsync.removals import Removals, Surplus
 from connectors.rsync.there import There
@@ -29,11 +32,14 @@ class Leaving:
         left = self._left(known)
         differ = {name for name, box in self.seen.boxes.items() if box.come or box.leave}
         found: dict[str, Surplus] = {}
+        parts: dict[str, Parts] = {}  # of those in which nothing else is to be put in order
         for name, source, copy in self._again((known - left) & (differ | sent.keys())):
             if source is None:
                 left.add(name)
             else:
                 found[name] = Surplus.between(source, copy, sent.get(name, ()))
+                if not any(map(is_rest, copy.others)):
+                    parts[name] = copy.parts
         gone = {name: len(surplus.gone) for name, surplus in found.items()}
         vanishing = self.seen.unplanned(gone) > self.errand.unplanned
         removals = Removals(self.checks.side, self.checks.root)
@@ -41,7 +47,9 @@ class Leaving:
             planned = self.seen.boxes[name].leave
             held = bool(planned) and name not in self.errand.clean
             most = self.errand.clean.get(name, 0)
-            removals.take(self.checks.home(name), surplus, planned if vanishing else most, held=held)
+            going = removals.take(self.checks.home(name), surplus, planned if vanishing else most, held=held)
+            if name in parts:
+                self.checks.known[name] = _without(parts[name], going)
         return removals, gone, frozenset(left)
 
     def _left(self, names: Collection[str]) -> set[str]:
@@ -60,5 +68,18 @@ class Leaving:
                     copy = contents(checks.side, checks.root, checks.pattern.path(name), closely=False)
                     yield shown(name), found, copy or Contents()
             return
-        for home, found in checks.named(names):
-            yield shown(checks.pattern.name(home)), contents(checks.source, "", home, closely=False), found
+        if isinstance(checks.side, There):
+            for home, found in checks.named(names):
+                yield shown(checks.pattern.name(home)), contents(checks.source, "", home, closely=False), found
+            return
+        ordered = sorted(names)
+        homes = [checks.home(name) for name in ordered]
+        with listed(checks.side, checks.root, homes, closely=False) as copies:
+            for name, home, copied in zip(ordered, homes, copies, strict=True):
+                yield name, contents(checks.source, "", home, closely=False), copied or Contents()
+
+
+def _without(parts: Parts, going: Iterable[str]) -> Parts:
+    """What is left of them when these files have gone."""
+    gone = Counter(path.rpartition("/")[0] for path in going)
+    return {part: count - gone[part] for part, count in parts.items() if count > gone[part]}

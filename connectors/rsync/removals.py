@@ -62,13 +62,14 @@ class Removals:
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
 
-    def take(self, home: str, surplus: Surplus, most: int, *, held: bool) -> None:
-        """`most`: of what is gone so many may go, or nothing of it; then, or where it is held, all the rest stays, too:
-        but older names of what is there."""
+    def take(self, home: str, surplus: Surplus, most: int, *, held: bool) -> list[str]:
+        """Returns the files that go. `most`: of what is gone so many may, or nothing of it; then, or where it is held,
+        all the rest stays, too: but older names of what is there."""
         whole = not held and len(surplus.gone) <= most
         files = [*surplus.older, *surplus.gone, *surplus.others] if whole else surplus.older
         self.files += [f"{home}/{path}" for path in files]
         self.folders += [f"{home}/{path}" for path in surplus.folders if whole]
+        return files
 
     def end(self) -> set[str]:
         """Files, and then each folder before the one that it is in. Returns the folders that these were in, and that

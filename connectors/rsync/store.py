@@ -12,7 +12,7 @@ from collima.core.errors import NotHere, Refused, SourceError
 from collima.core.stores import Box, Copied, Errand, Inventory, Room, Shape
 from connectors.rsync import child, layout
 from connectors.rsync.checks import Checks
-from connectors.rsync.contents import below
+from connectors.rsync.contents import Parts, below
 from connectors.rsync.here import Here
 from connectors.rsync.leaving import Leaving
 from connectors.rsync.links import Links
@@ -45,7 +45,7 @@ class Tree:
     looked: float = field(default=0.0, init=False)  # when the inventory began, by the clock of file systems
     torn: bool = field(default=False, init=False)  # an earlier run left what it had replaced
     root: str = field(default="", init=False)  # below the side: the copy that `copy` works on
-    known: dict[str, int] = field(default_factory=dict, init=False)  # messages of mailboxes that `copy` did not touch
+    known: dict[str, Parts] = field(default_factory=dict, init=False)  # of mailboxes that `copy` did not touch
 
     # ---- looking
 
@@ -133,12 +133,12 @@ class Tree:
             raise Refused(f"what came cannot be judged: {_why(err)}", transient=_passes(err)) from err
         if rewritten and self._in_place(errand):
             return self.copy(replace(errand, attributes=False), seen, told)
-        gone, left = ({}, frozenset[str]()) if back else self._remove(errand, seen, sent, transfer)
         self.known = {
-            name: box.copy
+            name: seen.parts[name]
             for name, box in seen.boxes.items()
             if not (box.come or box.leave or box.rests or name in sent or name in errand.drop)
         }
+        gone, left = ({}, frozenset[str]()) if back else self._remove(errand, seen, sent, transfer)
         return Copied(
             sent=transfer.figures.get("sent", 0),
             files=transfer.figures.get("files", 0),
@@ -272,10 +272,10 @@ class Tree:
 
     @property
     def _checks(self) -> Checks:
-        return Checks(self.source, self.side, self.root, self.pattern, self.ssh, self.looked)
+        return Checks(self.source, self.side, self.root, self.pattern, self.ssh, self.looked, self.known)
 
     def counts(self) -> Iterator[tuple[str, int]]:
-        return self._checks.counts(self.known)
+        return self._checks.counts()
 
     def missing(self, mailbox: str) -> int:
         return self._checks.missing(mailbox)

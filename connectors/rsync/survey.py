@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from collima.core.stores import Box, Inventory
-from connectors.rsync.contents import Contents, Difference, contents, homes, mailboxes, same
+from connectors.rsync.beside import listed
+from connectors.rsync.contents import Contents, Difference, Parts, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.layout import REPLACED
 from connectors.rsync.maildir import is_rest
@@ -40,6 +41,7 @@ class Survey:
     kept: dict[str, Difference] = field(default_factory=dict)  # of the first mailboxes that differ
     names: int = 0  # in them
     turned: dict[str, frozenset[str]] = field(default_factory=dict)  # as `Inventory` has it
+    parts: dict[str, Parts] = field(default_factory=dict)  # of the copy
 
     def inventory(self, *, unfinished: bool) -> Inventory:
         """Raises SourceError."""
@@ -73,6 +75,7 @@ class Survey:
             empty=not copied and not any(box.entries for box in boxes.values()),
             unfinished=unfinished,
             differences=self.kept,
+            parts=self.parts,
             turned=self.turned,
         )
 
@@ -91,9 +94,8 @@ class Survey:
         if self.copy is not None and turned:
             first, apart, second, other = self.copy, copied, self.source, outside
         told = set()
-        for name, one_side in mailboxes(first.at, first.root, self.pattern, apart):
+        for name, one_side, other_side in self._both(first, second, apart):
             told.add(name)
-            other_side = self._contents(second, name)
             yield (name, other_side, one_side) if turned else (name, one_side, other_side)
         if second is None or not isinstance(second.at, Here):
             return
@@ -101,6 +103,18 @@ class Survey:
             if (name := self.pattern.name(path)) not in told:
                 rest = self._contents(second, name)
                 yield (name, rest, None) if turned else (name, None, rest)
+
+    def _both(self, first: Side, second: Side | None, apart: _Files) -> Iterator[tuple[str, Contents, Contents | None]]:
+        """Of the mailboxes of the first side; what is in none goes to `apart`."""
+        if second is None or isinstance(first.at, There) or isinstance(second.at, There):
+            for name, found in mailboxes(first.at, first.root, self.pattern, apart):
+                yield name, found, self._contents(second, name)
+            return
+        paths = list(homes(first.at, first.root, self.pattern, apart))
+        with listed(second.at, second.root, paths) as others:
+            for path, other in zip(paths, others, strict=True):
+                if (one := contents(first.at, first.root, path)) is not None:
+                    yield self.pattern.name(path), one, other
 
     def _contents(self, side: Side | None, name: str) -> Contents | None:
         """None: it does not have this mailbox."""
@@ -111,6 +125,7 @@ class Survey:
         for entry in (*self._closely(name, source, differs.come), *differs.changed):
             self._weigh(entry)
         self._keep(shown(name), differs)
+        self.parts[shown(name)] = copy.parts
         home = self.pattern.path(name)
         self._turn(shown(name), (f"{home}/{path}" for path in copy.folders if path in source.others))
         self.folders += len(source.folders | copy.folders)
