@@ -2,11 +2,13 @@ import os
 import pwd
 import sqlite3
 import stat
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
 
 from collima.core.errors import ConfigError, StateError
+from collima.state.outbox import Letter
 from tests.servers import free_port
 from tests.servers.mariadb import MariaDB
 from tests.state.conftest import State
@@ -175,6 +177,41 @@ def test_a_connection_that_the_server_closed_is_made_again(maria: State, mariadb
                 mariadb_server.query(f"KILL {number}")
         record.issue()
     assert [row.state for row in journal.archive.history()] == ["changed"]
+
+
+def test_what_is_stored_over_one_connection_goes_on_when_the_server_closes_that(
+    maria: State, mariadb_server: MariaDB
+) -> None:
+    outbox = maria.open().outbox
+    outbox.add([letter(str(number)) for number in range(3)])
+    rows = outbox.due("mail", 3)
+    with outbox.ending() as sent:
+        sent(rows[0])
+        for number, user in mariadb_server.query("SELECT id, user FROM information_schema.processlist"):
+            if user == "collima":
+                mariadb_server.query(f"KILL {number}")
+        with pytest.raises(StateError) as told:
+            sent(rows[1])
+        assert told.value.transient
+        sent(rows[1])
+    assert [row.id for row in outbox.due("mail", 3)] == [rows[2].id]
+
+
+def test_what_is_stored_in_a_hurry_leaves_a_connection_that_waits_for_the_disk(lite: State) -> None:
+    outbox = lite.open().outbox
+    outbox.add([letter("1")])
+    with outbox.ending() as sent:
+        sent(*outbox.due("mail", 1))
+    with outbox.database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+    assert outbox.due("mail", 1) == ()
+
+
+def letter(name: str) -> Letter:
+    message = EmailMessage()
+    message["Message-ID"] = f"<{name}@unimore.it>"
+    message.set_content("Text.")
+    return Letter(message, ("anna@unimore.it",), "mail", "job")
 
 
 def test_mariadb_writes_its_name_as_a_url_too(maria: State) -> None:
