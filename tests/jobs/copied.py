@@ -135,3 +135,8 @@ def instead_of_rsync(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as here:
         here.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
         yield
+
+
+def over_ssh(*ways: str) -> list[Any]:
+    """Campaigns: a run makes some fifteen connections, and each takes half a second."""
+    return [pytest.param(way, marks=pytest.mark.soak) for way in ways]

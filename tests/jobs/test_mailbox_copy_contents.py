@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
+from tests.jobs.copied import Place, codes, instead_of_rsync, names, over_ssh, place, subject
 from tests.servers.sshd import Sshd, ssh_server
 
 __all__ = ["ssh_server"]
 
 
-@pytest.fixture(params=["mirror", "generations", "pushed", "pushed-mirror", "pulled"])
+@pytest.fixture(params=["mirror", "generations", *over_ssh("pushed", "pushed-mirror", "pulled")])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """After its first run."""
     made = place(tmp_path, generations=0 if "mirror" in request.param else 2)

@@ -7,13 +7,13 @@ import pytest
 
 from collima.core.quantities import Amount, Duration
 from jobs.mailbox_copy.options import CopyGuard
-from tests.jobs.copied import Place, codes, names, place, subject
+from tests.jobs.copied import Place, codes, names, over_ssh, place, subject
 from tests.servers.sshd import Sshd, ssh_server
 
 __all__ = ["ssh_server"]
 
 
-@pytest.fixture(params=["generations", "pushed", "pulled"])
+@pytest.fixture(params=["generations", *over_ssh("pushed", "pulled")])
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     made = place(tmp_path, generations=2, keep_gone=Duration(10, "day"))
     if request.param.startswith("pu"):
