@@ -23,7 +23,7 @@ from collima.state import SqlJournal
 
 log = logging.getLogger("collima.mail")
 
-BEHIND = 5  # of niceness: whoever sends, and the relay, come first where processors are few
+BEHIND = 19  # of niceness: whoever sends, and the relay, come first where processors are few
 
 
 class Orphaned(ConfigError):

@@ -30,7 +30,7 @@ BACK_OFF = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15))  #
 PATIENCE = timedelta(days=5)  # RFC 5321 4.5.4.1
 TURN = timedelta(minutes=1)  # so long one connector is served before the next one's turn
 ROWS = 10  # that are looked up at once: what is more urgent and was added meanwhile waits for no more
-MANY = 50  # where no rate spaces them
+MANY = 200  # where no rate spaces them: they are marked at once, which waits for the disk
 KNOCKS = 48  # times that it was tried in vain, too, before it is too late: a clock set days ahead is no proof
 STUBBORN = 5  # mails refused in a row, and not for their addresses: then it is the relay
 MARKED = timedelta(minutes=1)  # so long several mails are `sending` at once: far less than another one's patience

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
@@ -137,7 +138,8 @@ class _Beside:
         return self.answers.pop(row.id)
 
     def _ask(self, job: str, rows: Sequence[Planned]) -> None:
-        new = [one for one in rows if one.job == job and one.id not in self.answers and not self._awaits(one)][:MANY]
+        wanted = (one for one in rows if one.job == job and one.id not in self.answers and not self._awaits(one))
+        new = list(islice(wanted, MANY))
         if new:
             self.asked.append(_Asked(time.monotonic(), deque(one.id for one in new)))
             self.line.send((job, [one.message_id for one in new]))
