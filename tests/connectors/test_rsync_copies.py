@@ -13,6 +13,7 @@ from connectors.rsync import Rsync
 from connectors.rsync.compare import mounted
 from connectors.rsync.here import Here
 from connectors.rsync.pattern import Pattern
+from tests.jobs.copied import over_ssh
 from tests.servers import require
 from tests.servers.maildirs import MailStore, mail_store
 from tests.servers.sshd import Sshd, ssh_server
@@ -33,7 +34,7 @@ def store(tmp_path: Path) -> MailStore:
     return mail_store(tmp_path / "mail", users=3, messages=60)
 
 
-@pytest.fixture(params=["here", "there"])
+@pytest.fixture(params=["here", *over_ssh("there")])
 def connector(request: pytest.FixtureRequest, tmp_path: Path) -> Rsync:
     """The copies are a copied tree: on this machine, or seen over ssh."""
     to = str(tmp_path / "copies")
