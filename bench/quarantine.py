@@ -48,6 +48,7 @@ FILL = (
     f"{_NUMBERS} %(messages)s) SELECT 0, {_MAIL}, 1, REPEAT('x', 2000) FROM t",
     "ANALYZE TABLE msgs, msgrcpt, maddr",
 )
+
 SCHEDULE = """
 version: 1
 timezone: Europe/Rome

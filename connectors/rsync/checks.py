@@ -97,11 +97,8 @@ class Checks:
                     yield (name, part), sorted(there)
 
     def named(self, names: Collection[str]) -> Iterator[tuple[str, Contents]]:
-        """Where mailboxes of the copy are, and what is in them: in one list where each look takes a connection."""
-        if isinstance(self.side, Here):
-            for home in map(self.home, sorted(names)):
-                yield home, contents(self.side, self.root, home, closely=False) or Contents()
-            return
+        """Where mailboxes of a copy that is not here are, and what is in them: in one list, for each look takes a
+        connection."""
         for name, found in mailboxes(self.side, self.root, self.pattern, {}):
             if shown(name) in names:
                 yield self.pattern.path(name), found

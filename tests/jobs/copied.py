@@ -28,6 +28,7 @@ from jobs.mailbox_copy import MailboxCopy
 from jobs.mailbox_copy.options import CopyGuard
 from tests.servers import program, require
 from tests.servers.maildirs import MailStore, mail_store
+from tests.servers.sshd import Sshd
 
 SATURDAY = datetime(2026, 11, 21, 22, 0, tzinfo=UTC)
 JOB = "mailbox-copy"
@@ -135,6 +136,13 @@ def instead_of_rsync(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch)
     with monkeypatch.context() as here:
         here.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
         yield
+
+
+def afar(made: Place, way: str, sshd: Sshd) -> None:
+    """`way`: a store that is on another machine is pulled, and what is pushed has its copies there."""
+    sshd.shell()
+    side, at = ("from_", made.store.root) if way == "pulled" else ("to", made.copies)
+    made.sides |= {"ssh": sshd.command, side: f"{sshd.host}:{at}"}
 
 
 def over_ssh(*ways: str) -> list[Any]:

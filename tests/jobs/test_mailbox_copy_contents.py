@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.jobs.copied import Place, codes, instead_of_rsync, names, over_ssh, place, subject
-from tests.servers.sshd import Sshd, ssh_server
+from tests.jobs.copied import Place, afar, codes, instead_of_rsync, names, over_ssh, place, subject
+from tests.servers.sshd import ssh_server
 
 __all__ = ["ssh_server"]
 
@@ -17,11 +17,7 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """After its first run."""
     made = place(tmp_path, generations=0 if "mirror" in request.param else 2)
     if request.param.startswith("pu"):
-        sshd: Sshd = request.getfixturevalue("ssh_server")
-        sshd.shell()
-        made.sides["ssh"] = sshd.command
-        side, at = ("from_", made.store.root) if request.param == "pulled" else ("to", made.copies)
-        made.sides[side] = f"{sshd.host}:{at}"
+        afar(made, request.param, request.getfixturevalue("ssh_server"))
     made.run()
     return made
 

@@ -7,8 +7,8 @@ import pytest
 
 from collima.core.quantities import Amount, Duration
 from jobs.mailbox_copy.options import CopyGuard
-from tests.jobs.copied import Place, codes, names, over_ssh, place, subject
-from tests.servers.sshd import Sshd, ssh_server
+from tests.jobs.copied import Place, afar, codes, names, over_ssh, place, subject
+from tests.servers.sshd import ssh_server
 
 __all__ = ["ssh_server"]
 
@@ -17,11 +17,7 @@ __all__ = ["ssh_server"]
 def made(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     made = place(tmp_path, generations=2, keep_gone=Duration(10, "day"))
     if request.param.startswith("pu"):
-        sshd: Sshd = request.getfixturevalue("ssh_server")
-        sshd.shell()
-        made.sides["ssh"] = sshd.command
-        side, at = ("from_", made.store.root) if request.param == "pulled" else ("to", made.copies)
-        made.sides[side] = f"{sshd.host}:{at}"
+        afar(made, request.param, request.getfixturevalue("ssh_server"))
     return made
 
 

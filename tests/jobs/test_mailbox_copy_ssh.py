@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.rsync.rate import Rate
-from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
+from tests.jobs.copied import Place, afar, codes, instead_of_rsync, names, place, subject
 from tests.servers import program, require
 from tests.servers.maildirs import SENTINEL
 from tests.servers.sshd import Sshd, ssh_server
@@ -20,13 +20,8 @@ __all__ = ["ssh_server"]
 @pytest.fixture(params=["pulled", "pushed"])
 def distant(request: pytest.FixtureRequest, tmp_path: Path, ssh_server: Sshd) -> Iterator[Place]:
     """Generations of a store that is there, or copies that are kept there."""
-    ssh_server.shell()
     made = place(tmp_path, users=4, messages=60, generations=2)
-    made.sides["ssh"] = ssh_server.command
-    if request.param == "pulled":
-        made.sides["from_"] = f"{ssh_server.host}:{made.store.root}"
-    else:
-        made.sides["to"] = f"{ssh_server.host}:{made.copies}"
+    afar(made, request.param, ssh_server)
     yield made
     ssh_server.know_host()
 
