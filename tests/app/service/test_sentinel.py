@@ -135,6 +135,7 @@ def test_a_volume_that_is_nowhere_is_a_missed_slot_with_its_cause_and_people_are
     services = [site.serve(host, COLLIMA_TEST_HOST=host) for host in ("one", "two")]
     due_now(site, "a")
     wait_for(lambda: len(site.effects("tried")) == 2)
+    wait_for(lambda: site.is_("a", "waiting"))  # given back: a service that stops in between has it tried once more
     assert [end(service) for service in services] == [0, 0]
     site.shift += 180  # beyond the two minutes that are on time
     late = site.serve("one", COLLIMA_TEST_HOST="one")
