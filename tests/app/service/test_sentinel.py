@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,10 @@ def test_a_volume_that_is_nowhere_is_a_missed_slot_with_its_cause_and_people_are
     assert slot.cause.endswith(": no .mailstore in the store")
     assert site.history() == []
     mails = wait_for(lambda: list((site.folder / "mail/new").glob("*")))
-    assert "no .mailstore in the store" in mails[0].read_text()
+    (mail,) = (message_from_bytes(each.read_bytes(), policy=policy.default) for each in mails)
+    plain = mail.get_body(["plain"])
+    assert plain
+    assert "no .mailstore in the store" in plain.get_content()
     assert end(late) == 0
 
 
