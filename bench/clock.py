@@ -40,14 +40,17 @@ class Child:
 def child(
     command: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None = None, *, keep: bool = True
 ) -> Child:
-    """Runs a command in a folder, to its end. Raises Unmeasured when it fails. `keep`: its output is wanted."""
+    """Runs a command in a folder, to its end. Raises Unmeasured when it fails. `keep`: its output is wanted.
+
+    As installed: an interpreter that may not keep what it has compiled would compile a hundred modules each time.
+    """
     log = folder / "output"
     with log.open("wb") as sink, (folder / "errors").open("w+") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=sink if keep else subprocess.DEVNULL,
             stderr=errors,

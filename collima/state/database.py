@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from collima.core.errors import ConfigError, StateError
 from collima.core.ports import Clock
@@ -62,26 +62,43 @@ class Database:
 
     @contextmanager
     def kept(self) -> Iterator[Writes]:
-        """What gives transactions as `write`, a thousand a second, over one connection.
+        """What gives a connection that is kept, on which each statement is a transaction: a thousand a second.
 
-        What one of them commits outlives this process, whatever becomes of it; on SQLite a power cut may take the last.
+        What one of them stores outlives this process, whatever becomes of it; on SQLite a power cut may take the last.
         """
-        with undisturbed(), told(self.place):
-            engine = self._ready(make=True)
-            assert engine is not None
-            connection = engine.connect().execution_options(write=True)
+        connection: Connection | None = None
+
+        def gone() -> None:
+            """Nobody else gets it: it was set up for this."""
+            if connection is not None:
+                connection.invalidate()
+                connection.close()
 
         @contextmanager
         def write() -> Iterator[Connection]:
-            with undisturbed(), told(self.place), connection.begin():
-                yield connection
+            nonlocal connection
+            with undisturbed(), told(self.place):
+                connection = connection or self._hurried()
+                try:
+                    yield connection
+                except SQLAlchemyError:  # the next one goes over another connection
+                    gone()
+                    connection = None
+                    raise
 
-        with connection:
-            if self.file is None:
-                yield write
-            else:
-                with sqlite.hurried(connection):
-                    yield write
+        try:
+            yield write
+        finally:
+            gone()
+
+    def _hurried(self) -> Connection:
+        """Each statement on it is a transaction; on SQLite none waits for the disk."""
+        engine = self._ready(make=True)
+        assert engine is not None
+        made = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        if self.file is not None:
+            made.exec_driver_sql("PRAGMA synchronous = NORMAL")
+        return made
 
     def close(self) -> None:
         if self._engine is not None:

@@ -4,8 +4,7 @@ import os
 import pwd
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -32,22 +31,11 @@ def engine(path: Path) -> Engine:
 
     @event.listens_for(made, "begin")
     def _begun(connection: Connection) -> None:
-        writing = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+        options = connection.get_execution_options()
+        if options.get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("write") else "BEGIN")
 
     return made
-
-
-@contextmanager
-def hurried(connection: Connection) -> Iterator[None]:
-    """Its commits wait for no disk in this block: the kernel has them. Outside of a transaction."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, sqlite3.Connection)
-    raw.execute("PRAGMA synchronous = NORMAL")
-    try:
-        yield
-    finally:
-        raw.execute("PRAGMA synchronous = FULL")
 
 
 def empty() -> Engine:

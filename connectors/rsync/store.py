@@ -26,8 +26,6 @@ from connectors.rsync.survey import Side, Survey, above, top
 from connectors.rsync.there import There
 from connectors.rsync.transfer import Transfer, just, outside, quoted
 
-AT_ONCE = 500_000  # files that rsync lists before it begins: nearly twice as fast, for some 200 bytes of memory each
-
 
 @dataclass(slots=True)
 class Tree:
@@ -173,8 +171,6 @@ class Tree:
         options = [self._replaced.option]
         if self._in_place(errand):
             options.append("--existing")
-        if sum(max(box.source, box.copy) for box in seen.boxes.values()) <= AT_ONCE:
-            options.append("--no-inc-recursive")
         if isinstance(self.side, Here) and child.gives_away():
             options.append("--super")
         if self.bandwidth:
