@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from collima.core.stores import Errand, Inventory
-from connectors.rsync.beside import listed
+from connectors.rsync.beside import shared
 from connectors.rsync.checks import Checks
 from connectors.rsync.contents import Contents, Parts, contents, mailboxes
 from connectors.rsync.here import Here
@@ -33,13 +34,13 @@ class Leaving:
         differ = {name for name, box in self.seen.boxes.items() if box.come or box.leave}
         found: dict[str, Surplus] = {}
         parts: dict[str, Parts] = {}  # of those in which nothing else is to be put in order
-        for name, source, copy in self._again((known - left) & (differ | sent.keys())):
-            if source is None:
+        for name, rest in self._again((known - left) & (differ | sent.keys()), sent):
+            if rest is None:
                 left.add(name)
-            else:
-                found[name] = Surplus.between(source, copy, sent.get(name, ()))
-                if not any(map(is_rest, copy.others)):
-                    parts[name] = copy.parts
+                continue
+            found[name] = rest.surplus
+            if not rest.unkempt:
+                parts[name] = rest.parts
         gone = {name: len(surplus.gone) for name, surplus in found.items()}
         vanishing = self.seen.unplanned(gone) > self.errand.unplanned
         removals = Removals(self.checks.side, self.checks.root)
@@ -57,26 +58,46 @@ class Leaving:
         source = self.checks.source
         return {n for n in names if isinstance(source, Here) and not source.is_folder(self.checks.home(n))}
 
-    def _again(self, names: Collection[str]) -> Iterator[tuple[str, Contents | None, Contents]]:
-        """Mailboxes of both sides: one list of a side that is not here."""
+    def _again(
+        self, names: Collection[str], sent: Mapping[str, Collection[str]]
+    ) -> Iterator[tuple[str, "Rest | None"]]:
+        """Mailboxes of both sides: one list of a side that is not here. None: the source does not have it any more."""
         checks = self.checks
         if not names:
             return
+        come = {checks.home(name): sent.get(name, ()) for name in sorted(names)}
         if isinstance(checks.source, There):
             for name, found in mailboxes(checks.source, "", checks.pattern, {}):
-                if shown(name) in names:
-                    copy = contents(checks.side, checks.root, checks.pattern.path(name), closely=False)
-                    yield shown(name), found, copy or Contents()
-            return
-        if isinstance(checks.side, There):
-            for home, found in checks.named(names):
-                yield shown(checks.pattern.name(home)), contents(checks.source, "", home, closely=False), found
-            return
-        ordered = sorted(names)
-        homes = [checks.home(name) for name in ordered]
-        with listed(checks.side, checks.root, homes, closely=False) as copies:
-            for name, home, copied in zip(ordered, homes, copies, strict=True):
-                yield name, contents(checks.source, "", home, closely=False), copied or Contents()
+                if (home := checks.pattern.path(name)) in come:
+                    copied = contents(checks.side, checks.root, home, closely=False)
+                    yield shown(name), Rest.of(found, copied, come[home])
+        elif isinstance(checks.side, There):
+            for home, copy in checks.named(names):
+                source = contents(checks.source, "", home, closely=False)
+                yield shown(checks.pattern.name(home)), Rest.of(source, copy, come[home])
+        else:
+            with shared(partial(_rest, checks.source, checks.side, checks.root, come), list(come)) as rests:
+                yield from ((shown(checks.pattern.name(home)), rest) for home, rest in rests)
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What is left of one mailbox in the copy."""
+
+    surplus: Surplus
+    parts: Parts
+    unkempt: bool  # a killed rsync has left something
+
+    @classmethod
+    def of(cls, source: Contents | None, copy: Contents | None, come: Collection[str]) -> "Rest | None":
+        if source is None:
+            return None
+        left = copy or Contents()
+        return cls(Surplus.between(source, left, come), left.parts, any(map(is_rest, left.others)))
+
+
+def _rest(source: Here, copy: Here, root: str, come: Mapping[str, Collection[str]], home: str) -> Rest | None:
+    return Rest.of(contents(source, "", home, closely=False), contents(copy, root, home, closely=False), come[home])
 
 
 def _without(parts: Parts, going: Iterable[str]) -> Parts:

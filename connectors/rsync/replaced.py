@@ -53,5 +53,8 @@ class Replaced:
         """Each where it was. May be stopped at any moment, and done again."""
         self.side.merge(layout.REPLACED, self.root)
 
-    def forget(self) -> None:
-        self.side.discard(layout.REPLACED)
+    def forget(self) -> bool:
+        """Returns whether there was anything."""
+        if there := self.side.has(layout.REPLACED):
+            self.side.discard(layout.REPLACED)
+        return there

@@ -108,7 +108,7 @@ class Tree:
             raise Refused(
                 "no room is left where the copies are" if full else f"the copy cannot begin: {_why(err)}"
             ) from err
-        transfer = Transfer(self.source.argument, self._target, self.pattern, self._options(errand, seen))
+        transfer = Transfer(self.source.argument, self._target, self.pattern, self._options(errand))
         sent: dict[str, set[str]] = {}
 
         def heard(mailbox: str, path: str) -> None:
@@ -125,8 +125,8 @@ class Tree:
             back = not errand.bears(rewritten)
             if back or (rewritten and self._in_place(errand)):
                 self._replaced.put_back()
-            else:
-                self._replaced.forget()
+            elif self._replaced.forget() and not self.shape.generations:
+                transfer.dates([""])  # rsync had set that of the root before it kept there what it replaced
         except (OSError, SourceError) as err:
             raise Refused(f"what came cannot be judged: {_why(err)}", transient=_passes(err)) from err
         if rewritten and self._in_place(errand):
@@ -167,7 +167,7 @@ class Tree:
     def _target(self) -> str:
         return f"{self.side.argument}{self.root}/" if self.root else self.side.argument
 
-    def _options(self, errand: Errand, seen: Inventory) -> list[str]:
+    def _options(self, errand: Errand) -> list[str]:
         options = [self._replaced.option]
         if self._in_place(errand):
             options.append("--existing")

@@ -1,11 +1,12 @@
 """Both sides by names, one mailbox in memory at a time: what a run has to do."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from collima.core.stores import Box, Inventory
-from connectors.rsync.beside import listed
+from connectors.rsync.beside import shared
 from connectors.rsync.contents import Contents, Difference, Parts, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.layout import REPLACED
@@ -24,6 +25,50 @@ class Side:
 
     at: Here | There
     root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One mailbox on both sides."""
+
+    box: Box
+    differs: Difference
+    coming: Sequence[Entry]  # files that are to take room
+    parts: Parts  # of the copy
+    turned: frozenset[str]  # folders of the copy that are none in the source, relative to the mailbox
+    folders: int
+
+    @classmethod
+    def of(cls, at: Here | There, home: str, source: Contents, copy: Contents) -> "Pair":
+        differs = Difference.between(source, copy)
+        come = len(differs.moved) + len(differs.come) + len(differs.changed) + differs.spare
+        box = Box(
+            source=source.count,
+            copy=copy.count,
+            size=source.size(),
+            come=come or int(source.folders != copy.folders),
+            leave=differs.leave,
+            entries=copy.entries,
+            rests=differs.rests > 0,
+        )
+        coming = [*_closely(at, home, source, differs.come), *differs.changed]
+        turned = frozenset(path for path in copy.folders if path in source.others)
+        return cls(box, differs, coming, copy.parts, turned, len(source.folders | copy.folders))
+
+
+def _closely(at: Here | There, home: str, source: Contents, paths: Iterable[str]) -> Iterator[Entry]:
+    """Messages of the source with their sizes. What vanished meanwhile does not come."""
+    for path in paths:
+        entry = at.look(f"{home}/{path}") if isinstance(at, Here) else source.known.get(path)
+        if entry is not None:
+            yield entry
+
+
+def _pair(source: Side, copy: Side, home: str) -> Pair | None:
+    """None: the source does not have it any more."""
+    if (found := contents(source.at, source.root, home)) is None:
+        return None
+    return Pair.of(source.at, home, found, contents(copy.at, copy.root, home) or Contents())
 
 
 @dataclass(slots=True)
@@ -48,10 +93,10 @@ class Survey:
         boxes: dict[str, Box] = {}
         gone: list[str] = []
         outside, copied = _Files(), _Files()
-        for name, source, copy in self._pairs(outside, copied):
-            if source is None:
+        for name, pair, there in self._pairs(outside, copied):
+            boxes[shown(name)] = self._taken(name, pair)
+            if not there:
                 gone.append(name)
-            boxes[shown(name)] = self._compared(name, source or Contents(), copy or Contents())
         copied = {path: entry for path, entry in copied.items() if path.partition("/")[0] != REPLACED}
         folders = {path for path, entry in outside.items() if entry.folder}
         was = [*(path for path, entry in copied.items() if entry.folder), *map(self.pattern.path, gone)]
@@ -87,58 +132,54 @@ class Survey:
         """Whether a folder at this path would be a mailbox, or lead to one."""
         return all(self.pattern.fits(depth, part) for depth, part in enumerate(path.split("/")))
 
-    def _pairs(self, outside: _Files, copied: _Files) -> Iterator[tuple[str, Contents | None, Contents | None]]:
-        """(mailbox, in the source, in the copy) of all; what is in none goes to `outside` and `copied`."""
-        turned = self.copy is not None and isinstance(self.copy.at, There)  # a list is read once, and leads
-        first, apart, second, other = self.source, outside, self.copy, copied
-        if self.copy is not None and turned:
-            first, apart, second, other = self.copy, copied, self.source, outside
-        told = set()
-        for name, one_side, other_side in self._both(first, second, apart):
-            told.add(name)
-            yield (name, other_side, one_side) if turned else (name, one_side, other_side)
-        if second is None or not isinstance(second.at, Here):
+    def _pairs(self, outside: _Files, copied: _Files) -> Iterator[tuple[str, Pair, bool]]:
+        """(mailbox, what both sides have, whether the source has it) of all; what is in none goes to `outside` and
+        `copied`. The list of a side that is not here is read once, and leads."""
+        source, copy, told = self.source, self.copy, set[str]()
+        if copy is not None and isinstance(copy.at, There):
+            for name, found in mailboxes(copy.at, copy.root, self.pattern, copied):
+                told.add(name)
+                yield self._pair(name, self._contents(source, name), found)
+            for name in self._others(source, outside, told):
+                yield self._pair(name, self._contents(source, name), None)
             return
-        for path in homes(second.at, second.root, self.pattern, other):
-            if (name := self.pattern.name(path)) not in told:
-                rest = self._contents(second, name)
-                yield (name, rest, None) if turned else (name, None, rest)
+        if copy is None or isinstance(source.at, There):
+            for name, found in mailboxes(source.at, source.root, self.pattern, outside):
+                told.add(name)
+                yield self._pair(name, found, self._contents(copy, name))
+        else:
+            paths = list(homes(source.at, source.root, self.pattern, outside))
+            with shared(partial(_pair, source, copy), paths) as pairs:
+                for path, pair in pairs:
+                    if pair is not None:
+                        told.add(name := self.pattern.name(path))
+                        yield name, pair, True
+        for name in self._others(copy, copied, told):
+            yield self._pair(name, None, self._contents(copy, name))
 
-    def _both(self, first: Side, second: Side | None, apart: _Files) -> Iterator[tuple[str, Contents, Contents | None]]:
-        """Of the mailboxes of the first side; what is in none goes to `apart`."""
-        if second is None or isinstance(first.at, There) or isinstance(second.at, There):
-            for name, found in mailboxes(first.at, first.root, self.pattern, apart):
-                yield name, found, self._contents(second, name)
-            return
-        paths = list(homes(first.at, first.root, self.pattern, apart))
-        with listed(second.at, second.root, paths) as others:
-            for path, other in zip(paths, others, strict=True):
-                if (one := contents(first.at, first.root, path)) is not None:
-                    yield self.pattern.name(path), one, other
+    def _others(self, side: Side | None, apart: _Files, told: Collection[str]) -> Iterator[str]:
+        """The mailboxes of a side that is mounted here, without these."""
+        if side is not None and isinstance(side.at, Here):
+            names = map(self.pattern.name, homes(side.at, side.root, self.pattern, apart))
+            yield from (name for name in names if name not in told)
+
+    def _pair(self, name: str, source: Contents | None, copy: Contents | None) -> tuple[str, Pair, bool]:
+        pair = Pair.of(self.source.at, self.pattern.path(name), source or Contents(), copy or Contents())
+        return name, pair, source is not None
 
     def _contents(self, side: Side | None, name: str) -> Contents | None:
         """None: it does not have this mailbox."""
         return None if side is None else contents(side.at, side.root, self.pattern.path(name))
 
-    def _compared(self, name: str, source: Contents, copy: Contents) -> Box:
-        differs = Difference.between(source, copy)
-        for entry in (*self._closely(name, source, differs.come), *differs.changed):
+    def _taken(self, name: str, pair: Pair) -> Box:
+        for entry in pair.coming:
             self._weigh(entry)
-        self._keep(shown(name), differs)
-        self.parts[shown(name)] = copy.parts
+        self._keep(shown(name), pair.differs)
+        self.parts[shown(name)] = pair.parts
         home = self.pattern.path(name)
-        self._turn(shown(name), (f"{home}/{path}" for path in copy.folders if path in source.others))
-        self.folders += len(source.folders | copy.folders)
-        come = len(differs.moved) + len(differs.come) + len(differs.changed) + differs.spare
-        return Box(
-            source=source.count,
-            copy=copy.count,
-            size=source.size(),
-            come=come or int(source.folders != copy.folders),
-            leave=differs.leave,
-            entries=copy.entries,
-            rests=differs.rests > 0,
-        )
+        self._turn(shown(name), (f"{home}/{path}" for path in pair.turned))
+        self.folders += pair.folders
+        return pair.box
 
     def _keep(self, name: str, differs: Difference) -> None:
         """As many as memory is well spent on: whoever renames need not look again."""
@@ -146,17 +187,6 @@ class Survey:
             self.names += len(differs.moved) + len(differs.come)
             if self.names <= KEPT:
                 self.kept[name] = differs
-
-    def _closely(self, name: str, source: Contents, paths: Iterable[str]) -> Iterator[Entry]:
-        """Messages of the source with their sizes. What vanished meanwhile does not come."""
-        home = self.pattern.path(name)
-        for path in paths:
-            if isinstance(self.source.at, Here):
-                entry = self.source.at.look(f"{home}/{path}")
-            else:
-                entry = source.known.get(path)
-            if entry is not None:
-                yield entry
 
     def _weigh(self, entry: Entry) -> None:
         """List mail takes its room once."""

@@ -1,21 +1,22 @@
-"""Mailboxes of one side, listed by a process of its own."""
+"""Mailboxes that two processes look at."""
 
 import os
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from collima.core.errors import SourceError
 from connectors.rsync import beside
-from connectors.rsync.beside import listed
+from connectors.rsync.beside import shared
 from connectors.rsync.contents import contents
 from connectors.rsync.here import Here
 
 
 @pytest.fixture
 def homes(tmp_path: Path) -> list[str]:
-    """More than one process lists by itself, and one of them is not there."""
+    """More than one process looks at by itself, and one of them is not there."""
     made = []
     for number in range(beside.MANY + 3):
         home = f"nome{number}/Maildir"
@@ -27,17 +28,36 @@ def homes(tmp_path: Path) -> list[str]:
     return [*made[:7], "nobody/Maildir", *made[7:]]
 
 
-def test_it_tells_what_this_process_would_and_in_the_order_that_was_asked(tmp_path: Path, homes: list[str]) -> None:
-    side = Here(tmp_path.parent)
-    for closely in (True, False):
-        with listed(side, tmp_path.name, homes, closely=closely) as found:
-            answers = list(found)
-        assert answers == [contents(side, tmp_path.name, home, closely=closely) for home in homes]
-        assert answers[7] is None
+def test_together_they_tell_what_this_process_would(tmp_path: Path, homes: list[str]) -> None:
+    look = partial(contents, Here(tmp_path.parent), tmp_path.name)
+    with shared(look, homes) as found:
+        answers = list(found)
+    assert len(answers) == len(homes)
+    assert dict(answers) == {home: look(home) for home in homes}
+    assert dict(answers)["nobody/Maildir"] is None
 
 
-def test_what_it_cannot_read_is_an_error_and_no_empty_mailbox(tmp_path: Path, homes: list[str]) -> None:
-    with listed(Here(tmp_path), "", [*homes, "x" * 300]) as found, pytest.raises(SourceError, match="cannot be read"):
+def slowly(folder: Path, home: str) -> int:
+    """It leaves the name of its process; whoever has looked at one waits until the other has, too."""
+    (folder / f"{os.getpid()}").touch()
+    while len(os.listdir(folder)) < 2:  # noqa: PTH208
+        pass
+    return len(home)
+
+
+def test_each_looks_at_some_of_them(tmp_path: Path) -> None:
+    names = [str(number) * 3 for number in range(beside.MANY)]
+    with shared(partial(slowly, tmp_path), names) as found:
+        assert dict(found) == {name: len(name) for name in names}
+
+
+@pytest.mark.parametrize("where", [0, -1], ids=["here", "there"])
+def test_what_cannot_be_read_is_an_error_and_no_empty_mailbox(tmp_path: Path, homes: list[str], where: int) -> None:
+    homes[where] = "x" * 300
+    with (
+        shared(partial(contents, Here(tmp_path), ""), homes) as found,
+        pytest.raises(SourceError, match="cannot be read"),
+    ):
         list(found)
 
 
@@ -45,19 +65,19 @@ def test_a_process_that_dies_is_an_error_that_may_pass(
     tmp_path: Path, homes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "_COMMAND", ("false",))
-    with listed(Here(tmp_path), "", homes) as found, pytest.raises(SourceError, match="has died") as caught:
+    with shared(partial(contents, Here(tmp_path), ""), homes * 99) as found, pytest.raises(SourceError) as caught:
         list(found)
+    assert "has died" in str(caught.value)
     assert caught.value.transient
 
 
 def test_whoever_takes_no_more_of_it_leaves_no_process_behind(tmp_path: Path, homes: list[str]) -> None:
-    with listed(Here(tmp_path), "", homes * 50) as found:
-        next(found)
-        assert len(listers()) == 1
-    assert listers() == []
+    with shared(partial(contents, Here(tmp_path), ""), homes * 50) as found:
+        assert any(children() for _ in found)
+    assert children() == []
 
 
-def listers() -> list[str]:
-    """Children of ours that list."""
-    children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
-    return [pid for pid in children if b"rsync.beside" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+def children() -> list[str]:
+    """Of ours, those that look at mailboxes."""
+    pids = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
+    return [pid for pid in pids if b"rsync.beside" in Path(f"/proc/{pid}/cmdline").read_bytes()]
