@@ -1,16 +1,28 @@
-"""`run-job`, and `python -m collima.app.job`, as the service starts it by its own interpreter."""
+"""`run-job` and `collima` as programs; `python -m collima.app.job` is `run-job`, as the service starts it."""
 
 import logging
 import os
 import sys
+import threading
 from contextlib import suppress
+from typing import NoReturn
 
-from collima.app.cli import run_job
+from collima.app import cli
 
 
-def main() -> None:
+def main() -> NoReturn:
+    _end(cli.run_job())
+
+
+def collima() -> NoReturn:
+    code = cli.main()
+    if threading.active_count() > 1:  # a server's, which end by themselves
+        sys.exit(code)
+    _end(code)
+
+
+def _end(code: int) -> NoReturn:
     """Ends the process at once when all is said: taking the interpreter apart costs a sixth of a run."""
-    code = run_job()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -9,6 +9,7 @@ from collima.app import postman, wiring
 from collima.app.config import Config, Reports
 from collima.app.paste import Commands
 from collima.app.report import Letterhead, compose
+from collima.app.sessions import connector
 from collima.core.errors import Refused
 from collima.core.result import Result
 from collima.core.targets import Mail
@@ -32,7 +33,7 @@ def mail_run(config: Config, result: Result, commands: Commands, journal: SqlJou
     if result.run:
         _post(config, journal, reports, result, letterhead, now)
     else:
-        send_report(result, letterhead, lambda: wiring.connector(config, reports.via), now)
+        send_report(result, letterhead, lambda: connector(config, reports.via), now)
 
 
 def send_report(

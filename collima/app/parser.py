@@ -17,7 +17,7 @@ SERVE = "collima.app.commands.serve"
 TIME = "collima.app.commands.time"
 WEB = "collima.app.commands.web"
 ROSTERS = "collima.app.commands.rosters"
-RESTORE = "collima.app.commands.restore"
+RESTORE = {"find": "collima.app.commands.find:find", "put": "collima.app.commands.restore:put"}
 
 
 def run_job() -> argparse.ArgumentParser:
@@ -147,7 +147,7 @@ def _restore(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         added.add_argument("--generation", metavar="G", default="", help="the copy of this time")
         added.add_argument("--job", metavar="JOB", help="the job of kind restore, when there are several")
         _common(added)
-        added.set_defaults(call=f"{RESTORE}:{name}")
+        added.set_defaults(call=RESTORE[name])
         return added
 
     find = command("find", "list messages that a copy has", "the mailbox, as its folder in the copy is called")

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
-from collima.app import wiring
 from collima.app.config import Config
 from collima.app.pens import Orphaned
+from collima.app.sessions import connector
 from collima.app.writers import OnTheWire, Writers
 from collima.core.errors import CollimaError, ConfigError, StateError, Undelivered
 from collima.core.ports import Clock
@@ -122,7 +122,7 @@ class _Turn:
 
     def _serve(self, relay: Relay) -> datetime | None:
         try:
-            with wiring.connector(self.config, self.via) as session, Writers(self.config, self.journal) as writers:
+            with connector(self.config, self.via) as session, Writers(self.config, self.journal) as writers:
                 try:
                     return self._all(session, writers, relay)
                 finally:

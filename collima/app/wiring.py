@@ -1,8 +1,7 @@
 """From a configuration to tasks that can run: sessions, policies, the journal."""
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -13,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from collima.app.config import Config, Job, Reports
 from collima.app.result_json import stored
+from collima.app.sessions import connector
 from collima.core.decide import Task
 from collima.core.engine import Desk
-from collima.core.errors import ConfigError, blaming
+from collima.core.errors import ConfigError
 from collima.core.guard import Whole
 from collima.core.ledger import Pad, Stationery
 from collima.core.ports import Context, Journal
@@ -35,15 +35,6 @@ def open_journal(config: Config, command: str = "collima …") -> SqlJournal:
 def desk(config: Config, journal: Journal, progress: Callable[[str, int, int], None] | None = None) -> Desk:
     plain = Desk(journal=journal, clock=utc_now, document=stored, config=config.hash)
     return plain if progress is None else Desk(journal, utc_now, stored, config.hash, progress)
-
-
-@contextmanager
-def connector(config: Config, name: str) -> Iterator[Any]:
-    """A live session on a connector. A SourceError while opening says whose it is."""
-    with ExitStack() as stack:
-        with blaming(name):
-            session = stack.enter_context(config.connector(name).options.open())
-        yield session
 
 
 def task(config: Config, name: str, journal: SqlJournal) -> Task[Any, Any]:

@@ -20,7 +20,7 @@ def guid(name: str) -> str:
 def flags(name: str) -> str:
     """The letters after `:2,`; other letters are no flags (https://cr.yp.to/proto/maildir.html)."""
     info = name.partition(":")[2]
-    return info[2:].partition(",")[0] if info.startswith("2,") else ""
+    return info[2:].partition(",")[0] if info[:2] == "2," else ""
 
 
 def sizes(names: Iterable[str]) -> int:

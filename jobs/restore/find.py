@@ -190,9 +190,14 @@ class _Part:
         return not self.text or self.text in headers.decoded(headers.found(raw, self.name)[0]).casefold()
 
     def likely(self, raw: bytes) -> bool:
-        """False only where it cannot be: nothing is encoded or compressed, and a word of it is nowhere. Of fifty
-        thousand messages all but a few are passed over so."""
-        if not self.text or not raw.isascii() or b"=?" in raw:
+        """False only where it cannot be: in the headers nothing is encoded or compressed, and a word of it is nowhere.
+        Of fifty thousand messages all but a few are passed over so."""
+        if not self.text:
             return True
-        lowered = raw.lower()
-        return all(word in lowered for word in self.words)
+        end = headers.ends(raw)
+        head = raw if end < 0 else raw[:end]
+        lowered = head.lower()
+        for word in self.words:
+            if word not in lowered:
+                return b"=?" in head or not head.isascii()
+        return True

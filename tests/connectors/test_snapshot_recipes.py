@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from collima.app import wiring
 from collima.app.config import Config, load
+from collima.app.sessions import connector
 from collima.core.model import Finding
 from collima.core.options import BUILT_IN_GUARD
 from collima.core.ports import Context
@@ -76,7 +76,7 @@ def looked(config: Config) -> tuple[Mapping[str, int], Mapping[str, Finding]]:
         timezone=config.timezone,
         guard=BUILT_IN_GUARD,
         registry=None,  # type: ignore[arg-type]  # nothing is owned
-        connect=lambda name: wiring.connector(config, name),
+        connect=lambda name: connector(config, name),
     )
     job: Any = config.job("snapshots").options.bind(context)
     with job.read() as seen:
@@ -91,7 +91,7 @@ def test_every_recipe_finds_its_seven_snapshots_and_no_other(config: Config, mac
 def test_every_connector_of_the_recipes_can_be_checked(config: Config, machine: Machine) -> None:
     said = {}
     for name in config.connectors:
-        with wiring.connector(config, name) as session:
+        with connector(config, name) as session:
             said[name] = session.check()
     assert said["san"] == "14 snapshots of 2 volumes"
     assert said["zfs"] == "21 snapshots of 3 volumes"

@@ -93,6 +93,11 @@ def test_the_text_of_a_message_is_no_header(copies: Copies) -> None:
     assert [hit.author for hit in copies.found()] == ["a@example.org"]
 
 
+def test_headers_that_never_end_are_looked_through_to_their_last_byte(copies: Copies) -> None:
+    copies.has("1.M1P1.h:2,S", b"From: a@example.org\nSubject: the last")
+    assert [hit.id for hit in copies.found(subject="the last")] == ["1.M1P1.h"]
+
+
 @pytest.mark.parametrize(
     "subject",
     [

@@ -10,14 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from collima.app import config as configuration
-from collima.app import wiring
 from collima.app.config import Config
 from collima.core.targets import Step
 from collima.core.text import line
-from collima.state import SqlJournal
+
+if TYPE_CHECKING:
+    from collima.state import SqlJournal
 
 
 def load(arguments: Namespace) -> Config:
@@ -27,9 +30,10 @@ def load(arguments: Namespace) -> Config:
 
 
 @contextmanager
-def opened(arguments: Namespace) -> Iterator[tuple[Config, SqlJournal]]:
+def opened(arguments: Namespace) -> "Iterator[tuple[Config, SqlJournal]]":
     """The configuration and its state. Raises ConfigError and StateError."""
     config = load(arguments)
+    wiring = import_module("collima.app.wiring")  # with SQLAlchemy: only who needs the state waits for it
     with wiring.open_journal(config, command=command_line()) as journal:
         yield config, journal
 

@@ -10,6 +10,7 @@ from collima.app.commands import as_json, opened, print_steps
 from collima.app.config import Config
 from collima.app.config.faults import did_you_mean
 from collima.app.kinds import KINDS, load_kind
+from collima.app.sessions import connector
 from collima.app.terminal import table
 from collima.core.errors import ConfigError
 from collima.core.options import address
@@ -48,7 +49,7 @@ def _ending(config: Config, target: str, name: str, *, close: bool) -> Sequence[
     known = config.connectors.get(target)
     if known is None or known.options is None:
         return ()
-    with wiring.connector(config, target) as session:
+    with connector(config, target) as session:
         return session.ending(name, close=close) if isinstance(session, Adoptable) else ()
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from collima.app import wiring
 from collima.app.commands import as_json, load, opened, who
 from collima.app.config import Config, Invalid
+from collima.app.sessions import connector
 from collima.app.terminal import table
 from collima.core import engine
 from collima.core.errors import CollimaError, ConfigError
@@ -76,10 +77,10 @@ def _unheard(config: Config) -> Iterator[Checked]:
 
 
 def _connectors(config: Config) -> Iterator[Checked]:
-    for name, connector in config.connectors.items():
-        if connector.options is not None:
+    for name, configured in config.connectors.items():
+        if configured.options is not None:
             try:
-                with wiring.connector(config, name) as session:
+                with connector(config, name) as session:
                     yield Checked(f"connector {name}", True, session.check())
             except CollimaError as err:
                 yield Checked(f"connector {name}", False, str(err))
@@ -110,7 +111,7 @@ def _accept(config: Config, journal: Any) -> Iterator[Checked]:
         target = job.target
         if target and target not in done:
             done.add(target)
-            with wiring.connector(config, target) as place:
+            with connector(config, target) as place:
                 if not isinstance(place, Place):
                     yield Checked(f"target {target}", True, "has no place for a mark: there is nothing to accept")
                     continue

@@ -4,17 +4,17 @@ import logging
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
 from collima.app import wiring
-from collima.app.commands import as_json, load, opened, who
+from collima.app.commands import as_json, opened, who
+from collima.app.commands.find import restoring
 from collima.app.commands.run import deliver
-from collima.app.config import Config, Job
+from collima.app.config import Config
 from collima.app.paste import Commands
 from collima.app.result_json import document
+from collima.app.sessions import connector
 from collima.app.terminal import show, table
 from collima.core import engine, folders
 from collima.core.engine import Order
@@ -22,38 +22,10 @@ from collima.core.errors import ConfigError, blaming
 from collima.core.folders import Parts
 from collima.core.mailstore import Found
 from jobs.restore import Restore
-from jobs.restore.find import Criteria, generations, having, search
+from jobs.restore.find import generations, having
 from jobs.restore.request import Listed, Request, pick_folder, pick_messages
 
 log = logging.getLogger("collima.restore")
-
-
-def find(arguments: Namespace) -> int:
-    config = load(arguments)
-    options, zone = _job(config, arguments.job).options, config.timezone
-    criteria = Criteria(
-        folder=folders.typed(arguments.folder) if arguments.folder else None,
-        author=arguments.author,
-        subject=arguments.subject,
-        since=_midnight(arguments.since, zone),
-        until=_midnight(arguments.until, zone, later=1),
-    )
-    with wiring.connector(config, options.store) as copies, blaming(options.store):
-        some = having(copies, generations(copies, arguments.generation), arguments.user)
-        hits = sorted(search(copies, some, arguments.user, criteria, zone), key=lambda hit: hit.received)
-    if arguments.json:
-        as_json(hits)
-        return 0
-    hits, more = hits[-arguments.most :], max(0, len(hits) - arguments.most)
-    columns = ["received", "from", "subject", "folder", "flags", "bytes", "generation", "message"]
-    rows = [
-        (f"{h.received:%Y-%m-%d %H:%M}", h.author, h.fault or h.subject, h.folder, h.flags, h.size, h.generation, h.id)
-        for h in hits
-    ]
-    table(Console(), columns, rows)
-    if more:
-        log.warning("%d more that came before: narrow the search, or ask for --json", more)
-    return 0
 
 
 def put(arguments: Namespace) -> int:
@@ -62,7 +34,7 @@ def put(arguments: Namespace) -> int:
     if bool(arguments.message) == bool(arguments.folder):
         raise ConfigError("name messages, as `collima restore find` lists them, or a --folder: one of the two")
     with opened(arguments) as (config, journal):
-        job = _job(config, arguments.job)
+        job = restoring(config, arguments.job)
         if not arguments.plan:
             wiring.may_run(config, job.name, asked=True)
         request = _request(config, job.options, arguments)
@@ -82,20 +54,6 @@ def put(arguments: Namespace) -> int:
     return result.exit_code
 
 
-def _job(config: Config, name: str | None) -> Job:
-    """The one of the kind `restore`, or the one that is named. Raises ConfigError."""
-    known = [job.name for job in config.jobs.values() if isinstance(job.options, Restore)]
-    if name is None and len(known) != 1:
-        raise ConfigError(
-            f"{config.path} has {len(known)} jobs of the kind restore"
-            + (f": name one with --job: {', '.join(known)}" if known else ": see docs/restore.md")
-        )
-    job = config.job(name or known[0])
-    if not isinstance(job.options, Restore):
-        raise ConfigError(f"--job: {job.name} is of kind {job.kind}, not restore")
-    return job
-
-
 def _request(config: Config, options: Restore, arguments: Namespace) -> Request:
     """Exactly which messages, and where they go. Raises ConfigError for what the copies do not have."""
     today = wiring.utc_now().astimezone(config.timezone).date()
@@ -106,7 +64,7 @@ def _request(config: Config, options: Restore, arguments: Namespace) -> Request:
         raise ConfigError(f"--into: {err}: write a folder like {options.into}/{today}") from err
     if not into:
         raise ConfigError(f"--into: nothing is put back into INBOX itself: write a folder like {options.into}/{today}")
-    with wiring.connector(config, options.store) as copies, blaming(options.store):
+    with connector(config, options.store) as copies, blaming(options.store):
         known = generations(copies, arguments.generation or ("all" if arguments.message else ""))
         some = having(copies, known, arguments.user)
         if arguments.message:
@@ -114,10 +72,6 @@ def _request(config: Config, options: Restore, arguments: Namespace) -> Request:
         else:
             picked = pick_folder(copies, some[0], arguments.user, folders.typed(arguments.folder))
     return Request(arguments.user, picked, into)
-
-
-def _midnight(day: date | None, zone: ZoneInfo, *, later: int = 0) -> datetime | None:
-    return None if day is None else datetime.combine(day + timedelta(days=later), time(), zone)
 
 
 @dataclass(frozen=True, slots=True)

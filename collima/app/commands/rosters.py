@@ -12,6 +12,7 @@ from collima.app import wiring
 from collima.app.commands import as_json, opened, print_steps
 from collima.app.config import Config
 from collima.app.paste import Commands
+from collima.app.sessions import connector
 from collima.app.terminal import table
 from collima.core.errors import ConfigError, SourceError, blaming
 from collima.core.targets import Roster, Rosters, Step
@@ -38,7 +39,7 @@ def members(arguments: Namespace) -> int:
         name, archive = arguments.list, journal.archive
         target = _target(config, archive, name, arguments.target)
         at = _end_of(arguments.at, config)
-        with wiring.connector(config, target) as session:
+        with connector(config, target) as session:
             roster = _read(config, archive, session, target, name)
             now = frozenset(map(session.address, roster.members | roster.manual))
             inside = _rewound(archive, session, now, target, name, at) if at else now
