@@ -40,7 +40,7 @@ def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
         if not _is_text(text):
             words.error(f"the argument {text!r} is not UTF-8")
     how: Form = getattr(arguments, "log", logs.TEXT)
-    logs.configure(how, program=words.prog)
+    logs.configure(how, words.prog)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     with about(job=getattr(arguments, "job", None) or ""):

@@ -72,8 +72,17 @@ class Keyed:
         return " ".join(f"{key}={_quoted(value)}" for key, value in self.values.items())
 
 
-def configure(how: Form = TEXT, *, program: str = "collima") -> None:
+_configured: list[tuple[Form, str]] = [(TEXT, "collima")]
+
+
+def configured() -> tuple[Form, str]:
+    """What this program was told, for one that it starts: `configure(*configured())`."""
+    return _configured[-1]
+
+
+def configure(how: Form = TEXT, program: str = "collima") -> None:
     """Once, at the start of a program. A terminal's reader sees the result, a log's reader a line for each step."""
+    _configured.append((how, program))
     person = how.kind == "text" and sys.stderr.isatty()
     stderr = logging.StreamHandler(sys.stderr)
     stderr.setFormatter(Json() if how.kind == "json" else Text(person=person))

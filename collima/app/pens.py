@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
-from collima.app import wiring
+from collima.app import logs, wiring
 from collima.app.config import Config
 from collima.core.errors import CollimaError, ConfigError, StateError
 from collima.core.quarantine import Compose, Composing
@@ -110,7 +110,9 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     os.nice(BEHIND)
     with Connection(int(sys.argv[1])) as line:
-        config: Config = line.recv()
+        config: Config
+        config, how, program = line.recv()
+        logs.configure(how, program)
         with wiring.open_journal(config) as journal, Pens(config, journal) as pens:
             try:
                 while True:

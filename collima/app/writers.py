@@ -14,6 +14,7 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any, Self
 
+from collima.app import logs
 from collima.app.config import Config
 from collima.app.pens import Answer, Pens, answers
 from collima.core.errors import SourceError
@@ -101,7 +102,7 @@ class _Beside:
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a number
                 command, pass_fds=[number], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )
-        ours.send(config)
+        ours.send((config, *logs.configured()))
         return cls(process, ours)
 
     def __enter__(self) -> Self:

@@ -11,7 +11,11 @@ from functools import lru_cache
 from collima.core.text import line
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # taken out: they hide what is written
-_BREAK = re.compile(r"(?<=[.\u3002\uff0e\uff61@\uff20])(?=[^\W\d_])|(?<=//)(?=\S)|(?<=\\\\)(?=\S)|(?<=:)(?=//)")
+_BREAK = re.compile(
+    r"(?<=[.\u3002\uff0e\uff61@\uff20])(?=[^\W\d_])|(?<=//)(?=\S)|(?<=\\\\)(?=\S)|(?<=:)(?=//)"
+    r"|(?<=[A-Za-z]:)(?=[\w+])"  # tel:+39, skype:somebody
+    r"|(?<=\.\d)(?=/|:\d)|(?<=\.\d\d)(?=/|:\d)|(?<=\.\d\d\d)(?=/|:\d)"  # 192.0.2.7/login
+)
 _MARKS = 2  # combining characters on one letter; more would run into other lines
 
 

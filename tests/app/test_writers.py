@@ -180,7 +180,10 @@ def test_what_cannot_be_written_for_five_days_fails(desk: Desk, server: Relay) -
     assert "the quarantine is away" in rows(desk.journal)[0][1]
 
 
-def test_a_fault_of_the_program_keeps_neither_other_mail_nor_the_relay(desk: Desk, server: Relay) -> None:
+def test_a_fault_of_the_program_keeps_neither_other_mail_nor_the_relay(
+    desk: Desk, server: Relay, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is in the log as this program writes it, without anybody's address."""
     desk.tell(30)
     desk.journal.outbox.add([letter("notice", again=False)])
     desk.trouble(error="fault")
@@ -188,6 +191,9 @@ def test_a_fault_of_the_program_keeps_neither_other_mail_nor_the_relay(desk: Des
     assert arrived(server) == {"notice": 1}
     assert len(desk.calls) <= 20
     assert "fault of this program: ZeroDivisionError" in rows(desk.journal)[29][1]
+    said = capfd.readouterr().err
+    assert re.search(r"^20\d\d-\S+ ERROR mail of digest\nTraceback", said, re.MULTILINE)
+    assert "p0@" not in said
     desk.trouble()
     desk.office.clock.later(minutes=2)
     desk.office.deliver(desk.journal)

@@ -77,7 +77,7 @@ class Writer:
             case "config":
                 raise ConfigError("no template")
             case "fault":
-                raise ZeroDivisionError
+                raise ZeroDivisionError("of p0@unimore.it")
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
         digest = self.digests.digest(message_id)

@@ -101,6 +101,8 @@ def test_a_subject_is_read_as_it_was_meant() -> None:
         ("例え。テスト ａ．ｂ", "例え。 テスト ａ． ｂ"),
         ("\\\\host\\share", "\\\\ host\\share"),
         ("file:///etc", "file: // / etc"),
+        ("tel:+39059205 skype:anna sip:+39", "tel: +39059205 skype: anna sip: +39"),
+        ("192.0.2.7/login 192.0.2.70:8080/x", "192.0.2.7 /login 192.0.2.70 :8080/x"),
     ],
 )
 def test_nothing_is_left_of_what_looks_like_a_link(text: str, told: str) -> None:
