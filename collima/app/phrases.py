@@ -155,14 +155,112 @@ _FORMS = (  # the more exact first
         "nothing would be left of %(count)s messages, the newest of %(day)s UTC: is the clock right, does mail come in?"
     ),
     N_("most released since %(day)s: %(names)s"),
+    N_("%(boxes)s mailboxes with %(messages)s messages, %(much)s"),
+    N_("since %(day)s %(messages)s messages, %(much)s"),
+    N_("%(count)s mailboxes left the store and are in the copy"),
+    N_("an earlier run has left its copy in the middle: this one goes on with it"),
+    N_("%(much)s in %(files)s files were sent, %(renamed)s messages were renamed or linked"),
+    N_("the copy is %(name)s"),
+    N_("some files went away while they were copied, as they do in a live store"),
+    N_("a symbolic link is in the place of this mailbox: what it leads to is not copied"),
+    N_(
+        "%(count)s folders of the copy are links or files in the mail store: what was in them may not go yet, "
+        "and what took their place was not copied"
+    ),
+    N_(
+        "%(count)s messages in %(size)s mailboxes have another content, or date, under the same name, which "
+        "messages never get: is the mail store damaged? In the copy they are as they were, and it is not "
+        "finished"
+    ),
+    N_("%(count)s messages have another content, or date, under the same name, which messages never get"),
+    N_("some of its files were not copied: %(said)s"),
+    N_("%(inner)s since it was looked at: the copy is not finished"),
+    N_(
+        "%(count)s messages more went from all mailboxes since it was looked at (limit %(limit)s): is it "
+        "mounted, and whole? They are kept, and the copy is not finished"
+    ),
+    N_("it went away while the store was copied: it is kept, and the next run looks again"),
+    N_(
+        "%(count)s messages are gone, more than when it was looked at, and more than go unasked: they are "
+        "kept, and the next run judges"
+    ),
+    N_("%(count)s messages of the store are not in the copy"),
+    N_("a message of the copy is not what the store has"),
+    N_("%(count)s changes of a copy cannot be taken back"),
+    N_(
+        "the mail store has %(count)s messages and the copy has %(size)s of the same mailboxes (%(share)s "
+        "fewer, limit max-removals %(limit)s): is it mounted, and whole? The copy is untouched"
+    ),
+    N_(
+        "%(count)s of %(size)s mailboxes of the copy are gone from the mail store (%(share)s, limit "
+        "max-mailboxes-gone %(limit)s): is it mounted, and whole? The copy is untouched"
+    ),
+    N_(
+        "%(count)s of %(size)s mailboxes of the copy are gone from the mail store (%(share)s, limit "
+        "max-mailboxes-gone %(limit)s)"
+    ),
+    N_(
+        "the copies of the run of %(day)s are not where they were: is their place mounted? To begin anew "
+        "there: docs/copies.md, Beginning anew"
+    ),
+    N_(
+        "%(needed)s MB are to be copied and %(free)s MB are free where the copies are: make room, or remove "
+        "the oldest generation (docs/copies.md, A full disk). The copy is untouched"
+    ),
+    N_(
+        "%(count)s files and folders are to be made and the file system of the copies has room for %(size)s "
+        "(inodes). The copy is untouched"
+    ),
+    N_("%(folder)s: there is no %(file)s: the mail store is not mounted here, or nobody has put this file into it"),
+    N_("%(folder)s: there is no mailbox %(pattern)s with a message in it"),
+    N_("%(folder)s: there is no such folder (not mounted?)"),
+    N_("%(folder)s: it cannot be written (mounted read-only?)"),
+    N_("no room is left where the copies are: what came so far is kept for the next run"),
+    N_("no room is left where the copies are"),
+    N_("the copy cannot begin: %(said)s"),
+    N_("what came cannot be judged: %(said)s"),
+    N_("the mail store went away while it was copied: the copy is not finished"),
+    N_("what left the store is still in the copy: %(said)s"),
+    N_("the generation could not be finished: %(said)s"),
+    N_("there is no copy: no run of the copy has ended well yet"),
+    N_("the copy of %(moment)s has no message at all"),
+    N_("%(count)s of %(size)s messages in the copy of %(moment)s are damaged"),
+    N_("%(count)s cannot be read"),
+    N_("%(count)s of another size than their name says"),
+    N_("%(count)s unlike the live message"),
+    N_("%(count)s unlike another generation"),
+    N_("in the mailboxes %(names)s"),
+    N_(
+        "%(count)s messages of %(size)s mailboxes in the copy of %(moment)s were read whole: %(live)s like "
+        "the live message, %(generation)s like another generation, %(named)s of the size in their name, "
+        "%(alone)s had nothing to be compared with"
+    ),
+    N_("no message was saved since %(moment)s: does each still get its copy, and are the clocks right?"),
+    N_("%(count)s of %(size)s are there still"),
+    N_("%(count)s more than the %(size)s that were counted are gone: does another program delete here?"),
+    N_("what was taken out of the archive is gone"),
+    N_("%(count)s of %(size)s are in the mailbox already, and are not put there again"),
+    N_("%(count)s of %(size)s are damaged in the copy, and are not put back: one %(inner)s"),
+    N_("is empty"),
+    N_("begins with zeros"),
+    N_("has %(count)s bytes of %(size)s"),
+    N_("%(count)s of %(size)s are not there when read again by IMAP"),
+    N_("%(count)s of %(size)s came back with other flags, or another date, than in the copy"),
+    N_("the owner gets no mail about it: %(said)s"),
+    N_("nothing is taken out of a mailbox again: its owner deletes what is not wanted"),
 )
-_NUMBERS = {"count", "size", "usual", "runs"}
+_VALUES = {
+    **dict.fromkeys(("count", "size", "usual", "runs"), r"\d+"),
+    **dict.fromkeys(("messages", "boxes", "files", "renamed", "needed", "free"), r"[-+]?[\d,]+"),
+    "much": r"[-+]?[\d.,]+ \wB",
+}
+_ANY = r"[^;]+?"
 _VALUE = re.compile(r"%\(\w+\)s")
 
 
 def _pattern(form: str) -> re.Pattern[str]:
     def value(place: re.Match[str]) -> str:
-        return rf"(?P<{place[1]}>\d+)" if place[1] in _NUMBERS else rf"(?P<{place[1]}>[^;]+?)"
+        return rf"(?P<{place[1]}>{_VALUES.get(place[1], _ANY)})"
 
     return re.compile(re.sub(r"%\\\((\w+)\\\)s", value, re.escape(form)))
 

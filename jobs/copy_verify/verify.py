@@ -83,10 +83,11 @@ def _findings(seen: Seen, context: Context) -> Iterator[Finding]:
     damaged = [one for one in seen.compared if one.fault]
     if damaged:
         faults = Counter(one.fault for one in damaged)
-        told = ", ".join(f"{faults[fault]} {words}" for fault, words in _FAULTS.items() if faults[fault])
+        told = "; ".join(f"{faults[fault]} {words}" for fault, words in _FAULTS.items() if faults[fault])
         named, more = few(sorted({one.mailbox for one in damaged}), _NAMED)
         text = (
-            f"{len(damaged)} of {count} messages in {of} are damaged: {told}; mailboxes: {named}{', …' if more else ''}"
+            f"{len(damaged)} of {count} messages in {of} are damaged; {told}; in the mailboxes {named}"
+            f"{', …' if more else ''}"
         )
         yield Finding("critical", SUBJECT, "copy-damaged", text)
     like = Counter(what for one in seen.compared if not one.fault for what in one.like)

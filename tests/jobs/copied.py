@@ -26,6 +26,7 @@ from collima.state import open_state
 from connectors.rsync import Rsync
 from jobs.mailbox_copy import MailboxCopy
 from jobs.mailbox_copy.options import CopyGuard
+from tests.jobs.italian import untold
 from tests.servers import program, require
 from tests.servers.maildirs import MailStore, mail_store
 from tests.servers.sshd import Sshd
@@ -93,6 +94,7 @@ class Place:
         with self.task() as (task, desk):
             result = engine.run(task, desk, Order(**order))
         self.now += timedelta(days=7)
+        assert untold(result) == []
         return result
 
     def plan(self) -> Result:

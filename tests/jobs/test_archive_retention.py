@@ -28,6 +28,7 @@ from collima.state import open_state
 from connectors.dovecot import Dovecot as Connector
 from jobs.archive_retention import ArchiveRetention
 from jobs.archive_retention.options import ALL, TWO_DAYS, RetentionGuard
+from tests.jobs.italian import untold
 from tests.servers.dovecot import Dovecot, dovecot
 
 A_MONTH, A_YEAR = Duration(30, "day"), Duration(365, "day")
@@ -79,7 +80,9 @@ class Archive:
             desk = Desk(journal=journal, clock=now, document=stored)
             if plan:
                 return engine.plan(task, desk, Order())
-            return engine.run(task, desk, Order(approve=approve, reason="seen", who="root"))
+            result = engine.run(task, desk, Order(approve=approve, reason="seen", who="root"))
+            assert untold(result) == []
+            return result
 
 
 @pytest.fixture
