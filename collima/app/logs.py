@@ -72,17 +72,17 @@ class Keyed:
         return " ".join(f"{key}={_quoted(value)}" for key, value in self.values.items())
 
 
-_configured: list[tuple[Form, str]] = [(TEXT, "collima")]
+_configured: list[tuple[Form, str]] = [(TEXT, "collima")]  # one, as logging itself has one configuration
 
 
 def configured() -> tuple[Form, str]:
     """What this program was told, for one that it starts: `configure(*configured())`."""
-    return _configured[-1]
+    return _configured[0]
 
 
 def configure(how: Form = TEXT, program: str = "collima") -> None:
     """Once, at the start of a program. A terminal's reader sees the result, a log's reader a line for each step."""
-    _configured.append((how, program))
+    _configured[0] = how, program
     person = how.kind == "text" and sys.stderr.isatty()
     stderr = logging.StreamHandler(sys.stderr)
     stderr.setFormatter(Json() if how.kind == "json" else Text(person=person))

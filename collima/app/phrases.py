@@ -214,6 +214,8 @@ _FORMS = (  # the more exact first
     N_("%(folder)s: there is no %(file)s: the mail store is not mounted here, or nobody has put this file into it"),
     N_("%(folder)s: there is no mailbox %(pattern)s with a message in it"),
     N_("%(folder)s: there is no such folder (not mounted?)"),
+    N_("%(folder)s: a folder in it cannot be read: %(said)s"),
+    N_("the process that looks at mailboxes has died"),
     N_("%(folder)s: it cannot be written (mounted read-only?)"),
     N_("no room is left where the copies are: what came so far is kept for the next run"),
     N_("no room is left where the copies are"),
@@ -249,12 +251,14 @@ _FORMS = (  # the more exact first
     N_("the owner gets no mail about it: %(said)s"),
     N_("nothing is taken out of a mailbox again: its owner deletes what is not wanted"),
 )
+_FIGURE = N_("1,234.5")  # how figures are written
 _VALUES = {
     **dict.fromkeys(("count", "size", "usual", "runs"), r"\d+"),
     **dict.fromkeys(("messages", "boxes", "files", "renamed", "needed", "free"), r"[-+]?[\d,]+"),
     "much": r"[-+]?[\d.,]+ \wB",
 }
 _ANY = r"[^;]+?"
+_SWAPPED = str.maketrans(",.", ".,")
 _VALUE = re.compile(r"%\(\w+\)s")
 
 
@@ -300,5 +304,7 @@ def _translated(text: str, catalog: gettext.NullTranslations) -> str | None:
             values = match.groupdict()
             if "inner" in values:
                 values["inner"] = told(values["inner"], catalog)
+            if catalog.gettext(_FIGURE) != _FIGURE:
+                values |= {name: values[name].translate(_SWAPPED) for name in values.keys() & _VALUES.keys()}
             return catalog.gettext(form) % values
     return None

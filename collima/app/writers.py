@@ -98,7 +98,7 @@ class _Beside:
         ours, theirs = multiprocessing.Pipe()
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, "-c", "from collima.app.pens import main; main()", str(number)]
+            command = [sys.executable, "-P", "-c", "from collima.app.pens import main; main()", str(number)]
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a number
                 command, pass_fds=[number], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
 from collima.core.errors import ConfigError, StateError
 from collima.core.ports import Clock
@@ -81,7 +81,7 @@ class Database:
                 connection = connection or self._hurried()
                 try:
                     yield connection
-                except SQLAlchemyError:  # the next one goes over another connection
+                except BaseException:  # the next one goes over another connection
                     gone()
                     connection = None
                     raise
@@ -96,8 +96,13 @@ class Database:
         engine = self._ready(make=True)
         assert engine is not None
         made = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if self.file is not None:
-            made.exec_driver_sql("PRAGMA synchronous = NORMAL")
+        try:
+            if self.file is not None:
+                made.exec_driver_sql("PRAGMA synchronous = NORMAL")
+        except BaseException:
+            made.invalidate()
+            made.close()
+            raise
         return made
 
     def close(self) -> None:

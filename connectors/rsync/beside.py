@@ -5,9 +5,11 @@ import pickle
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TypeVar
 
 from collima.core.errors import CollimaError, SourceError
@@ -15,7 +17,7 @@ from collima.core.stopping import undisturbed
 from connectors.rsync import child
 
 MANY = 50  # mailboxes: a process is worth its start
-_COMMAND = (sys.executable, "-c", "from connectors.rsync.beside import main; main()")
+_COMMAND = (sys.executable, "-P", "-c", "from connectors.rsync.beside import main; main()")
 
 T = TypeVar("T")
 Look = Callable[[str], T]
@@ -24,26 +26,29 @@ Look = Callable[[str], T]
 
 @contextmanager
 def shared(look: Look[T], homes: Sequence[str]) -> Iterator[Iterator[tuple[str, T]]]:
-    """(home, what `look` tells of it) of each, in no order. Raises what `look` raises; SourceError."""
+    """(home, what `look` tells of it) of each, in no order. Raises what `look` raises; SourceError where
+    the other process dies, and RuntimeError for a fault of it."""
     if len(homes) < MANY:
         yield ((home, look(home)) for home in homes)
         return
     with tempfile.TemporaryFile() as asked:
         pickle.dump((look, homes), asked)
         asked.seek(0)
-        with undisturbed():
-            process = subprocess.Popen(  # noqa: S603 - this interpreter, and no word of anybody else
-                [*child.bound(), *_COMMAND], stdin=asked, stdout=subprocess.PIPE, start_new_session=True
-            )
+        process = None
         try:
+            with undisturbed():
+                process = subprocess.Popen(  # noqa: S603 - this interpreter, and no word of anybody else
+                    [*child.bound(), *_COMMAND], stdin=asked, stdout=subprocess.PIPE, start_new_session=True
+                )
             assert process.stdout
             with Connection(os.dup(process.stdout.fileno()), writable=False) as line:
                 yield _met(look, homes, line)
         finally:
-            child.end(process)
+            if process is not None:
+                child.end(process)
 
 
-def _met(look: Look[T], homes: Sequence[str], line: "Connection[None, T | CollimaError]") -> Iterator[tuple[str, T]]:
+def _met(look: Look[T], homes: Sequence[str], line: "Connection[None, T | Exception]") -> Iterator[tuple[str, T]]:
     front, back = 0, len(homes)
     while front < back:
         if not line.poll():
@@ -54,7 +59,7 @@ def _met(look: Look[T], homes: Sequence[str], line: "Connection[None, T | Collim
             answer = line.recv()
         except (EOFError, OSError, pickle.UnpicklingError) as err:
             raise SourceError("the process that looks at mailboxes has died", transient=True) from err
-        if isinstance(answer, CollimaError):
+        if isinstance(answer, Exception):
             raise answer
         back -= 1
         yield homes[back], answer
@@ -69,6 +74,9 @@ def main() -> None:
                 answer = look(home)
             except CollimaError as err:
                 answer = err
+            except Exception as err:  # noqa: BLE001 - a fault of this program, whose words may be about somebody
+                *_, place = traceback.extract_tb(err.__traceback__)
+                answer = RuntimeError(f"{type(err).__name__} in {Path(place.filename).name}, line {place.lineno}")
             try:
                 line.send(answer)
             except BrokenPipeError:

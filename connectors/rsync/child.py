@@ -87,19 +87,21 @@ def _running(
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as read:
         read.write(given)
         read.seek(0)
-        with undisturbed():  # a stop waits until there is something to end
-            child = subprocess.Popen(  # noqa: S603 - no text for a shell
-                words,
-                stdin=read,
-                stdout=subprocess.PIPE,
-                stderr=said,
-                start_new_session=True,
-                env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
-            )
+        child = None
         try:
+            with undisturbed():  # a stop waits until there is something to end
+                child = subprocess.Popen(  # noqa: S603 - no text for a shell
+                    words,
+                    stdin=read,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                    start_new_session=True,
+                    env={**os.environ, "LC_ALL": "C", "TZ": "UTC"},
+                )
             yield child, said
         finally:
-            end(child)
+            if child is not None:
+                end(child)
 
 
 def bound(*, gently: bool = False) -> list[str]:

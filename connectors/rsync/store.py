@@ -126,7 +126,7 @@ class Tree:
             if back or (rewritten and self._in_place(errand)):
                 self._replaced.put_back()
             elif self._replaced.forget() and not self.shape.generations:
-                transfer.dates([""])  # rsync had set that of the root before it kept there what it replaced
+                transfer.date()  # rsync had set that of the root before it kept there what it replaced
         except (OSError, SourceError) as err:
             raise Refused(f"what came cannot be judged: {_why(err)}", transient=_passes(err)) from err
         if rewritten and self._in_place(errand):

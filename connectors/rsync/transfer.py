@@ -3,7 +3,7 @@
 import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from collima.core.errors import Refused
@@ -55,8 +55,18 @@ class Transfer:
                 return self._judged(err)
         return {}
 
+    def date(self) -> None:
+        """Gives the root of the copy, not what is in it, the times of the source's; else the next run does."""
+        with suppress(child.Failed):
+            command = [*ALWAYS, *self.options, "--dirs", "--exclude=/*", self.source, self.copy]
+            for _ in child.lines(command, gently=True):
+                pass
+
     def dates(self, folders: Collection[str]) -> None:
-        """Gives these folders of the copy, not what is in them, the times of the source's. Raises Refused."""
+        """Gives these folders below the root of the copy, not what is in them, the times of the source's.
+
+        Raises Refused.
+        """
         with _listed([f"./{path}" for path in folders]) as name:  # a # at its beginning would be a comment
             which = ["--dirs", "--from0", f"--files-from={name}"]
             try:

@@ -228,7 +228,7 @@ class Copying:
         if name and seen.only is None:
             size = sum(box.size for box in seen.inventory.boxes.values())
             self.book.count("", mailboxes=len(counts), messages=sum(counts.values()), size=size)
-        yield from findings.copied(seen.copied, name)
+        yield from findings.copied(seen.copied, name if self.options.generations else "")
 
     def _is_whole(self, seen: Seen) -> bool:
         """Whether the copy has all mailboxes, though only some were brought up to date."""

@@ -42,7 +42,7 @@ def sizes(seen: Inventory, past: Sequence[Past]) -> Iterator[Finding]:
 
 
 def copied(done: Copied, name: str) -> Iterator[Finding]:
-    """What was sent. `name`: of the generation; "" while there is none."""
+    """What was sent. `name`: of the generation; "" where there is none."""
     told = f"{volume(done.sent)} in {done.files:,} files were sent, {done.renamed:,} messages were renamed or linked"
     yield Finding("info", STORE, "copied", f"{told}{f'; the copy is {name}' if name else ''}")
     if done.vanished:

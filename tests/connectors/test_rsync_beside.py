@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from connectors.rsync import beside
 from connectors.rsync.beside import shared
 from connectors.rsync.contents import contents
 from connectors.rsync.here import Here
+
+TEST = "COLLIMA_TEST_PROCESS"
 
 
 @pytest.fixture
@@ -37,18 +40,63 @@ def test_together_they_tell_what_this_process_would(tmp_path: Path, homes: list[
     assert dict(answers)["nobody/Maildir"] is None
 
 
-def slowly(folder: Path, home: str) -> int:
-    """It leaves the name of its process; whoever has looked at one waits until the other has, too."""
+def together(folder: Path) -> bool:
+    """It leaves the name of its process, and waits until the other one has, too. Whether this is the test's own."""
     (folder / f"{os.getpid()}").touch()
-    while len(os.listdir(folder)) < 2:  # noqa: PTH208
-        pass
+    until = time.monotonic() + 60
+    while len(list(folder.iterdir())) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.001)
+    return os.getpid() == int(os.environ[TEST])
+
+
+def slowly(folder: Path, home: str) -> int:
+    together(folder)
     return len(home)
 
 
-def test_each_looks_at_some_of_them(tmp_path: Path) -> None:
-    names = [str(number) * 3 for number in range(beside.MANY)]
-    with shared(partial(slowly, tmp_path), names) as found:
-        assert dict(found) == {name: len(name) for name in names}
+def badly(folder: Path, home: str) -> int:
+    if together(folder):
+        time.sleep(0.05)
+        return 0
+    raise SourceError(f"{len(home)} cannot be read")
+
+
+def wrongly(folder: Path, home: str) -> int:
+    if together(folder):
+        time.sleep(0.05)
+        return 0
+    raise UnicodeError(home)
+
+
+@pytest.fixture
+def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where two processes meet; the other one finds this file."""
+    monkeypatch.setenv(TEST, str(os.getpid()))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    return tmp_path
+
+
+NAMES = [f"anna.rossi{number:03}" for number in range(beside.MANY)]
+
+
+def test_each_looks_at_some_of_them(both: Path) -> None:
+    with shared(partial(slowly, both), NAMES) as found:
+        assert dict(found) == {name: len(name) for name in NAMES}
+
+
+def test_what_the_other_process_cannot_read_is_an_error(both: Path) -> None:
+    with shared(partial(badly, both), NAMES) as found, pytest.raises(SourceError, match="13 cannot be read"):
+        list(found)
+
+
+def test_a_fault_of_the_other_process_is_one_of_the_program_and_names_nobody(
+    both: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with shared(partial(wrongly, both), NAMES) as found, pytest.raises(RuntimeError) as caught:
+        list(found)
+    assert str(caught.value).startswith("UnicodeError in test_rsync_beside.py, line ")
+    assert "anna" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("where", [0, -1], ids=["here", "there"])

@@ -9,6 +9,6 @@ APART = frozenset({"largest-mailboxes", "source-failed", "not-finished"})  # nam
 
 
 def untold(result: Result) -> list[str]:
-    """Of its findings, those that are told in English only, wholly or in part."""
+    """Of its findings, those of which a part is told in English as a whole."""
     texts = (finding.text for finding in result.findings if finding.code not in APART)
     return [text for text in texts if any(told(part, ITALIAN) == part for part in text.split("; "))]

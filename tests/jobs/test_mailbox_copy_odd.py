@@ -130,3 +130,25 @@ def test_a_folder_of_mail_by_the_name_of_rsyncs_own_is_copied(made: Place) -> No
     (folder / "1.a:2,S").write_text("x")
     assert codes(made.run()) == []
     assert (made.newest / folder.relative_to(made.store.root) / "1.a:2,S").read_text() == "x"
+
+
+def test_what_a_mirror_replaces_in_one_mailbox_touches_nothing_beside_it(tmp_path: Path) -> None:
+    made = place(tmp_path, generations=0)
+    user = made.store.users[0]
+    index, top = made.store.root / user / "Maildir/dovecot.index", made.store.root / "README"
+    index.write_text("first")
+    top.write_text("first")
+    made.run()
+    index.write_text("the second")
+    top.write_text("the second")
+    (made.store.root / "new").mkdir()
+    result = made.run(only=(user,))
+    assert (result.state, codes(result)) == ("changed", [])
+    assert ((made.copies / user / "Maildir/dovecot.index").read_text(), (made.copies / "README").read_text()) == (
+        "the second",
+        "first",
+    )
+    assert not (made.copies / "new").exists()
+    assert not list(made.copies.glob(".collima-*"))
+    made.run()
+    assert made.differences() == ""

@@ -102,6 +102,8 @@ def test_a_subject_is_read_as_it_was_meant() -> None:
         ("\\\\host\\share", "\\\\ host\\share"),
         ("file:///etc", "file: // / etc"),
         ("tel:+39059205 skype:anna sip:+39", "tel: +39059205 skype: anna sip: +39"),
+        ("192.0.2.7?x=1 192.0.2.7#a [2001:db8::1]/x", "192.0.2.7 ?x=1 192.0.2.7 #a [2001:db8::1] /x"),
+        ("tel:(059)1 sms:-1 mailto:%61 h323:anna", "tel: (059)1 sms: -1 mailto: %61 h323: anna"),
         ("192.0.2.7/login 192.0.2.70:8080/x", "192.0.2.7 /login 192.0.2.70 :8080/x"),
     ],
 )

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,8 @@ def load(arguments: Namespace) -> Config:
 def opened(arguments: Namespace) -> "Iterator[tuple[Config, SqlJournal]]":
     """The configuration and its state. Raises ConfigError and StateError."""
     config = load(arguments)
-    wiring = import_module("collima.app.wiring")  # with SQLAlchemy: only who needs the state waits for it
+    from collima.app import wiring  # noqa: PLC0415 - with SQLAlchemy: only who needs the state waits for it
+
     with wiring.open_journal(config, command=command_line()) as journal:
         yield config, journal
 
