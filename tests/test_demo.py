@@ -190,6 +190,7 @@ def test_a_mail_store_that_nobody_made_is_told_by_its_sentinel(tmp_path: Path) -
     stage.run("run-job", "mailbox-copy", ends_with=1, says="there is no .mailstore")
 
 
+@pytest.mark.soak
 def test_the_demo_in_a_terminal_prints_what_the_readme_shows(tmp_path: Path) -> None:
     ours, its = pty.openpty()
     environment = {**os.environ, "COLUMNS": "120", "LINES": "50", "LC_ALL": "C.UTF-8", "TERM": "xterm"}

@@ -74,6 +74,7 @@ def states(site: Site) -> Counter[str]:
     return Counter(one["state"] for one in json.loads((site.folder / "accounts.json").read_text())["accounts"])
 
 
+@pytest.mark.soak
 def test_killed_again_and_again_it_converges_and_tells_nobody_twice(site: Site) -> None:
     rng = random.Random(11)
     kills = site.killed("alumni-expiry", 8, lambda: rng.uniform(0.6, 2.5))

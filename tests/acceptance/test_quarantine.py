@@ -177,6 +177,7 @@ def test_with_a_real_directory_and_a_state_on_mariadb(site: Site, mariadb_server
 PEOPLE = 60
 
 
+@pytest.mark.soak
 def test_killed_again_and_again_every_message_is_told_and_no_mail_is_another(tmp_path: Path) -> None:
     """With real processes. A mail that was on its way when its sender died may come twice, under one Message-ID."""
     site = prepared(Site(tmp_path))

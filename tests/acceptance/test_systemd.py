@@ -174,6 +174,7 @@ def test_a_reload_is_taken_or_fails_and_the_service_goes_on(here: Machine) -> No
         assert (here.shows("ActiveState"), here.shows("MainPID")) == ("active", main)
 
 
+@pytest.mark.soak
 def test_a_run_under_way_gets_its_grace_for_which_systemd_waits_longer_than_its_own_limit(here: Machine) -> None:
     command = '[sh, -c, "sleep 6; echo mail $(date +%s)"]'
     slow = (
@@ -189,6 +190,7 @@ def test_a_run_under_way_gets_its_grace_for_which_systemd_waits_longer_than_its_
         wait_for(here, '"state": "in-sync"')
 
 
+@pytest.mark.soak
 def test_a_loop_that_hangs_is_restarted(here: Machine) -> None:
     with serving(here, "WatchdogSec=2s\nTimeoutAbortSec=1s\n"):
         here.run("kill", "-STOP", here.shows("MainPID"))

@@ -188,6 +188,7 @@ def asked(url: str, method: str = "GET", data: bytes | None = None, **headers: s
         return err.code
 
 
+@pytest.mark.soak
 def test_requests_that_never_end_keep_others_out_for_seconds(web: Web) -> None:
     """Half of them say nothing at all, the others go on, a line a second."""
     page = web.links(GINA)[-2]

@@ -40,6 +40,7 @@ def taken_apart(answer: str) -> dict[str, dict[str, str]]:
     return graphs
 
 
+@pytest.mark.soak
 def test_a_master_is_told_of_thresholds_and_values_by_a_real_node(site: Watched, node: Node) -> None:
     site.service()
     site.run(state="failed", held=43)

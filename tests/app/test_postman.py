@@ -463,5 +463,6 @@ def test_that_a_mail_was_sent_is_stored_however_long_the_state_is_away(
     assert arrived(server) == {"a": 1, "b": 1}
 
 
+@pytest.mark.soak
 def test_kill_9_at_any_moment_loses_no_mail_and_sends_none_twice_without_a_doubt(tmp_path: Path) -> None:
     campaign(tmp_path, kills=4, mails=100, seed=20261124)

@@ -245,6 +245,7 @@ def test_findings_are_told_worst_first_and_each_subject_once() -> None:
 
 
 @pytest.mark.parametrize("letterhead", [HEAD, ITALIAN])
+@pytest.mark.soak
 def test_three_hundred_bad_lists_stay_under_the_cap_and_say_what_was_cut(letterhead: Letterhead) -> None:
     wide = "a reason that is as long as reasons are when many things came together at once; " * 4
     bad = [

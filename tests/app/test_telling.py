@@ -29,6 +29,7 @@ def body(mail: object) -> str:
 
 
 @pytest.mark.parametrize("services", [1, 2])
+@pytest.mark.soak
 def test_a_job_that_fails_every_night_for_a_month_is_one_mail_a_reminder_a_day_and_one_recovery(
     tmp_path: Path, services: int
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_schedule_with_a_fault_is_told_and_that_it_is_put_right(site: Site, se
     assert second == "RECOVERED reload: after 1 minute"
 
 
+@pytest.mark.soak
 def test_those_who_keep_cron_are_told_too_and_get_their_digest(site: Site, server: Relay) -> None:
     site.just_before("a")
     site.shift += 60  # past the hour: the job is due, and a digest has no slot before it was first seen

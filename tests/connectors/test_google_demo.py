@@ -10,6 +10,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.soak
 def test_the_demo_plays_its_acts_against_the_emulator(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "examples.demo_google", "--folder", str(tmp_path / "demo")]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, encoding="utf-8", check=False)

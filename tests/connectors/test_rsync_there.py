@@ -38,6 +38,7 @@ def there(root: Path, tmp_path: Path) -> There:
     return There("nas1", str(root), (str(ssh),))
 
 
+@pytest.mark.soak
 def test_a_file_with_as_many_names_as_there_may_be_gets_a_copy_in_the_new_tree(small: Path, tmp_path: Path) -> None:
     old = small / "old/anna"
     old.mkdir(parents=True)

@@ -81,6 +81,7 @@ class TestHere(RostersContract):
         return place
 
 
+@pytest.mark.soak
 class TestOnAnotherMachine(RostersContract):
     @pytest.fixture
     def target(self, sympa_here: Server, ssh_server: Sshd) -> Place:

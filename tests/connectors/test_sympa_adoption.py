@@ -178,6 +178,7 @@ def test_the_source_is_not_changed_before_the_file_is_whole(before: Sympa, tmp_p
     assert (before.members("docenti"), (before.lists / "docenti" / "config").read_text()) == (members, config)
 
 
+@pytest.mark.soak
 def test_the_rows_are_as_sympa_makes_them_and_why_it_is_not_sympa_del(sympa_here: Sympa) -> None:
     server = sympa_here
     server.fill("docenti", [ADA, BICE])
@@ -222,6 +223,7 @@ def test_a_second_backup_leaves_the_first_alone(before: Sympa, tmp_path: Path) -
     assert {file: file.read_bytes() for file in first} == first
 
 
+@pytest.mark.soak
 def test_a_closed_list_comes_back_with_its_members(sympa_here: Sympa, tmp_path: Path) -> None:
     server = sympa_here
     server.fill("docenti", [ADA, BICE])
@@ -235,6 +237,7 @@ def test_a_closed_list_comes_back_with_its_members(sympa_here: Sympa, tmp_path: 
     assert server.members("docenti") == {ADA, BICE, GUEST}
 
 
+@pytest.mark.soak
 def test_a_list_that_is_kept_without_our_source_keeps_its_members(sympa_here: Sympa, tmp_path: Path) -> None:
     server = sympa_here
     server.fill("docenti", [ADA, BICE])
@@ -247,6 +250,7 @@ def test_a_list_that_is_kept_without_our_source_keeps_its_members(sympa_here: Sy
     assert server.file("docenti") == []
 
 
+@pytest.mark.soak
 def test_a_list_that_only_loses_its_source_loses_its_members(sympa_here: Sympa) -> None:
     """Why the order of the steps matters."""
     sympa_here.fill("docenti", [ADA, BICE])
@@ -255,6 +259,7 @@ def test_a_list_that_only_loses_its_source_loses_its_members(sympa_here: Sympa) 
     assert sympa_here.members("docenti") == set()
 
 
+@pytest.mark.soak
 def test_what_other_sources_put_in_is_left_to_them_when_ours_ends(sympa_here: Sympa, tmp_path: Path) -> None:
     server = sympa_here
     (server.include_dir / "docenti").write_text(f"{ADA}\n")
@@ -267,6 +272,7 @@ def test_what_other_sources_put_in_is_left_to_them_when_ours_ends(sympa_here: Sy
     assert rows(server, "docenti") == {ADA: (True, False), BICE: (False, True)}
 
 
+@pytest.mark.soak
 def test_a_renamed_list_takes_members_opt_outs_and_our_file_along(sympa_here: Sympa, tmp_path: Path) -> None:
     server = sympa_here
     server.fill("docenti", [ADA, BICE, CARLA])

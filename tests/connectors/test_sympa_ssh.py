@@ -178,6 +178,7 @@ def test_a_connection_that_dies_once_between_file_and_command_is_not_noticed(far
     assert far.server.members("docenti") == {ANNA, BRUNO}
 
 
+@pytest.mark.soak
 def test_a_connection_that_keeps_dying_leaves_the_file_and_the_next_run_converges(far: Place, dying: Path) -> None:
     far.server.plant("docenti", [ANNA])
     dying.write_text("always")

@@ -255,6 +255,7 @@ def test_a_state_that_was_lost_suspends_nobody_and_tells_nobody_again(alumni: Al
     assert applied(alumni.run()) == {}
 
 
+@pytest.mark.soak
 def test_a_year_of_days_at_random_deletes_nothing_that_was_not_told_and_suspended(alumni: Alumni) -> None:
     """Someone at every time of the year: told at most three times, suspended once, after a notice of 30 days."""
     last = {n: alumni.now.date() + timedelta(days=4 * n - 60) for n in range(30)}

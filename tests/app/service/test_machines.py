@@ -27,6 +27,7 @@ def site(tmp_path: Path, mariadb_server: MariaDB) -> Iterator[Site]:
     made.close()
 
 
+@pytest.mark.soak
 def test_three_machines_run_each_slot_once_and_only_where_it_may_run(site: Site) -> None:
     names = [f"j{number}" for number in range(6)]
     where = {"j4": "two", "j5": "three"}
@@ -76,6 +77,7 @@ def test_the_run_of_a_machine_that_died_is_taken_over_after_the_lease_once(site:
     assert [end(service) for service in others] == [0, 0]
 
 
+@pytest.mark.soak
 def test_a_run_whose_service_alone_died_goes_on_and_is_settled_from_another_machine(site: Site) -> None:
     site.write(job("a", f"{PID}; touch begun; while [ ! -e go ]; do sleep 0.05; done; echo end >> effects"))
     one = site.serve("one")
@@ -90,6 +92,7 @@ def test_a_run_whose_service_alone_died_goes_on_and_is_settled_from_another_mach
     assert end(two) == 0
 
 
+@pytest.mark.soak
 def test_a_service_starts_without_its_state_survives_its_loss_and_catches_up_each_time(tmp_path: Path) -> None:
     """A real MariaDB is stopped under a service and its run, and started again."""
     with mariadb() as server:

@@ -96,6 +96,7 @@ def test_reload_without_a_service_says_so(site: Site) -> None:
     assert "another `state` is taken by a restart only" in done.stderr
 
 
+@pytest.mark.soak
 def test_reload_does_not_ask_a_service_that_ends_by_itself(site: Site) -> None:
     site.write(job("a", "touch begun; while [ ! -e go ]; do sleep 0.05; done"))
     due_now(site, "a")
@@ -143,6 +144,7 @@ def test_a_run_that_the_service_starts_makes_no_state(site: Site) -> None:
     assert not (site.folder / "collima.db").exists()
 
 
+@pytest.mark.soak
 def test_the_history_of_a_job_that_the_file_has_no_more_is_told_and_a_fault_at_the_start_once(site: Site) -> None:
     site.write(job("a", ""))
     assert site.run("run-job", "a").returncode == 0
@@ -230,6 +232,7 @@ def test_kill_9_of_a_run_is_taken_over_once(site: Site) -> None:
     assert [(row.state, row.cause) for row in site.history()] == [("failed", "killed")] * 2
 
 
+@pytest.mark.soak
 def test_a_time_limit_is_kept_also_for_a_run_whose_service_was_killed(site: Site) -> None:
     site.write(job("a", f"{PID}; touch begun; sleep 60", more=", time-limit: 5 seconds"))
     due_now(site, "a")
