@@ -177,6 +177,7 @@ def test_a_list_is_rolled_out_by_pasting_what_is_printed(place: Place) -> None:
     assert place.sympa.members("docenti") == p(*range(6)) | {"guest@example.org"}
 
 
+@pytest.mark.soak
 def test_a_renamed_list_has_the_steps_that_rename_it_there_until_that_is_done(place: Place) -> None:
     sympa = place.sympa
     sympa.clear()

@@ -421,6 +421,7 @@ def test_of_two_runs_at_once_one_is_told_to_come_back(campus: Campus) -> None:
 # ---- on another machine
 
 
+@pytest.mark.soak
 def test_a_whole_run_over_ssh(campus: Campus, ssh_server: Sshd) -> None:
     campus.filled()
     told = {"robot": campus.sympa.robot, "include-dir": campus.sympa.include_dir, "lists": campus.sympa.lists}

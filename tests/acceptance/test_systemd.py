@@ -163,6 +163,7 @@ def test_it_is_ready_when_it_has_decided_and_runs_what_is_due(here: Machine) -> 
     assert (here.file("var/lib/figures/collima.prom").stat().st_mode & 0o777) == 0o644
 
 
+@pytest.mark.soak
 def test_a_reload_is_taken_or_fails_and_the_service_goes_on(here: Machine) -> None:
     with serving(here):
         main = here.shows("MainPID")
@@ -228,6 +229,7 @@ def test_what_no_job_needs_is_forbidden(here: Machine) -> None:
     assert said.count("Operation not permitted") >= 3
 
 
+@pytest.mark.soak
 def test_lists_mail_and_the_state_survive_it(here: Machine) -> None:
     done = probe(here, "run-job lists --mail && collima status; collima check --connect && collima purge")
     assert done.returncode == 0, done.stdout
@@ -254,6 +256,7 @@ def test_a_command_by_ssh_survives_it(here: Machine, ssh_server: Sshd) -> None:
     assert '"size": 1' in done.stdout, done.stdout
 
 
+@pytest.mark.soak
 def test_sympa_by_sudo_survives_the_unit_with_its_drop_in_and_not_without(here: Machine, sympa_here: Sympa) -> None:
     require("sudo")
     sympa_here.make("docenti")

@@ -51,6 +51,7 @@ def test_a_job_that_fails_every_night_for_a_month_is_one_mail_a_reminder_a_day_a
         assert campus.journal.alerts.open() == ()
 
 
+@pytest.mark.soak
 def test_a_job_that_fails_every_hour_is_told_no_more_often(tmp_path: Path) -> None:
     with site(tmp_path, jobs=jobs(lists="every 1 hour")) as campus:
         began = hour = campus.clock.now

@@ -74,6 +74,7 @@ def test_a_failure_and_a_recovery_are_told_whatever_becomes_of_the_service_in_be
     ]
 
 
+@pytest.mark.soak
 def test_a_schedule_with_a_fault_is_told_and_that_it_is_put_right(site: Site, server: Relay) -> None:
     service = site.serve()
     site.file.write_text(site.file.read_text().replace("jobs:", "jbos:"))
@@ -99,6 +100,7 @@ def test_those_who_keep_cron_are_told_too_and_get_their_digest(site: Site, serve
     assert sorted(subject.split(" ")[0] for subject in subjects(server)) == ["DIGEST", "FAILED"]
 
 
+@pytest.mark.soak
 def test_check_warns_when_jobs_run_and_nobody_is_told(site: Site, server: Relay) -> None:
     assert "reports" not in site.run("collima", "check").stdout
     text = site.file.read_text()

@@ -154,6 +154,7 @@ def test_a_volume_that_is_nowhere_is_a_missed_slot_with_its_cause_and_people_are
 
 
 @pytest.mark.parametrize("more", ["", ", runs-on: [one]", ", runs-on: [one, two]"], ids=["any", "one", "by hand"])
+@pytest.mark.soak
 def test_by_hand_or_where_no_other_machine_may_run_it_it_is_a_failed_run(tmp_path: Path, more: str) -> None:
     site = Site(tmp_path)
     try:

@@ -179,6 +179,7 @@ def test_a_stop_waits_for_runs_that_end_in_time_and_starts_nothing_more(site: Si
     assert (site.is_("a", "ended"), site.is_("b", "waiting")) == (True, True)
 
 
+@pytest.mark.soak
 def test_after_stop_grace_runs_are_stopped_cleanly_and_taken_up_again_on_the_next_start(site: Site) -> None:
     site.write(job("a", "echo begun >> effects; [ $(grep -c begun effects) = 2 ] || sleep 60"), "stop-grace: 1 second")
     due_now(site, "a")
@@ -255,6 +256,7 @@ def test_what_is_misconfigured_is_in_the_history_with_its_reason(site: Site) -> 
     assert "none.ics" in row.cause or "calendar" in row.cause
 
 
+@pytest.mark.soak
 def test_once_runs_what_is_due_to_its_end_and_no_more(site: Site) -> None:
     site.write("\n".join(job(name, f"echo {name} >> effects", when='"0 * * * *"') for name in "abc"), "workers: 2")
     site.just_before("a", "b", "c")
