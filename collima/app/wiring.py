@@ -1,4 +1,4 @@
-"""From a configuration to tasks that can run: sessions, policies, the journal."""
+"""From a configuration to tasks that can run: policies, the journal."""
 
 import socket
 from collections.abc import Callable, Mapping

@@ -1,6 +1,5 @@
-"""`collima restore find` and `collima restore put`: messages of a copy, looked for and put back."""
+"""`collima restore put`: messages of a copy, put back into the live mailbox."""
 
-import logging
 from argparse import Namespace
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,8 +23,6 @@ from collima.core.mailstore import Found
 from jobs.restore import Restore
 from jobs.restore.find import generations, having
 from jobs.restore.request import Listed, Request, pick_folder, pick_messages
-
-log = logging.getLogger("collima.restore")
 
 
 def put(arguments: Namespace) -> int:
