@@ -21,7 +21,7 @@ log = logging.getLogger("collima")
 
 USAGE, FAILED, BUSY = 2, 1, 75
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-GARBAGE = 50_000  # new objects before garbage is looked for: loading makes many that stay, and a run is short
+GARBAGE = 50_000  # new objects before garbage is looked for: a run is short
 
 
 def run_job(argv: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
-    gc.set_threshold(GARBAGE)
+    gc.disable()  # loading makes many objects, which stay
     outputs.ensure()
     arguments = words.parse_args(argv)
     for text in sys.argv[1:] if argv is None else argv:
@@ -59,7 +59,11 @@ def _is_text(argument: str) -> bool:
 def _called(arguments: Namespace, how: Form, program: str) -> int:
     module, _, function = arguments.call.partition(":")
     try:
-        code: int = getattr(import_module(module), function)(arguments)
+        command = getattr(import_module(module), function)
+        gc.freeze()
+        gc.set_threshold(GARBAGE)
+        gc.enable()
+        code: int = command(arguments)
         sys.stdout.flush()
     except (CollimaError, Stopped) as err:
         _tell(str(err), how, program)

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -53,4 +53,5 @@ class Rsync:
     def open(self, *, clock: Callable[[], float] = time.time) -> Iterator["Session"]:
         from connectors.rsync.session import Session  # noqa: PLC0415  # only a run needs it
 
-        yield Session(self, clock)
+        with ExitStack() as begun:
+            yield Session(self, begun, clock)

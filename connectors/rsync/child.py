@@ -62,7 +62,7 @@ def lines(command: Sequence[str], *, gently: bool = False, given: bytes = b"") -
     rsync keeps what it has of a file, and then by force. `gently`: others come first, on the processor and the disk.
     `given`: what it gets to read.
     """
-    with _running(command, given, gently=gently) as (child, said):
+    with running(command, given, gently=gently) as (child, said):
         assert child.stdout
         for raw in child.stdout:
             yield os.fsdecode(raw.removesuffix(b"\n"))
@@ -78,9 +78,10 @@ def output(command: Sequence[str], given: bytes = b"") -> str:
 
 
 @contextmanager
-def _running(
-    command: Sequence[str], given: bytes, *, gently: bool
+def running(
+    command: Sequence[str], given: bytes = b"", *, gently: bool = False
 ) -> Iterator[tuple["subprocess.Popen[bytes]", IO[bytes]]]:
+    """(the child, the file of its errors); it is ended with the block. Else as `lines`."""
     if shutil.which(command[0]) is None:
         raise SourceError(f"there is no command {command[0]} here: install it")
     words = [*bound(gently=gently), *command]
@@ -113,11 +114,11 @@ def bound(*, gently: bool = False) -> list[str]:
     return words
 
 
-def end(child: "subprocess.Popen[bytes]") -> None:
-    """Of one that leads a session of its own."""
+def end(child: "subprocess.Popen[bytes]", *, asked: bool = True) -> None:
+    """Of one that leads a session of its own. `asked`: it may tidy up before, for which rsync takes its time."""
     if child.stdout:
         child.stdout.close()
-    for how in (signal.SIGTERM, signal.SIGKILL):
+    for how in (signal.SIGTERM, signal.SIGKILL) if asked else (signal.SIGKILL,):
         if child.poll() is not None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -11,7 +11,7 @@ from connectors.rsync import beneath, child, maildir, originals
 from connectors.rsync.here import Here
 from connectors.rsync.pattern import Pattern
 
-CHUNK = 2**20  # bytes
+CHUNK = 2**16  # bytes: most messages are small
 
 
 def mounted(source: Here, copy: Path, pattern: Pattern, path: str) -> bool:

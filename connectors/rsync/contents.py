@@ -48,7 +48,7 @@ class Contents:
 
     @classmethod
     def seen(cls, side: Here, home: str, *, closely: bool = True) -> "Contents | None":
-        """By names alone. None: it is not there. `closely`: with what is no message, or bears no size in its name.
+        """By names alone. None: it is not there. `closely`: what is no message is looked at, too.
 
         Raises SourceError for a folder that cannot be read.
         """
@@ -62,27 +62,22 @@ class Contents:
             stack += [below(path, name) for name in found.folders]
             if path:
                 self._folder(path)
-            self._files(side, home, path, found.files, closely=closely)
+            if found.files:
+                self._files(side, home, path, found.files, closely=closely)
         return self
 
     def _files(self, side: Here, home: str, path: str, names: list[str], *, closely: bool) -> None:
-        messages = self.messages.get(path)
-        if messages is None:
-            self._look(side, home, (below(path, name) for name in names), self.others, closely=closely)
-            return
-        messages.update(names)
-        hidden = [name for name in names if name[:1] == "."]
-        messages.difference_update(hidden)
-        self._look(side, home, (below(path, name) for name in hidden), self.others, closely=closely)
-        if closely:
-            unsized = (f"{path}/{name}" for name in messages if ",S=" not in name)
-            self._look(side, home, unsized, self.known, closely=True)
-
-    def _look(self, side: Here, home: str, paths: Iterable[str], to: dict[str, Entry], *, closely: bool) -> None:
-        for path in paths:
-            entry = side.look(f"{home}/{path}") if closely else Entry(path, False)
+        others: Iterable[str] = names
+        if (messages := self.messages.get(path)) is not None:
+            messages.update(names)
+            if min(names) >= "/":  # none begins with a dot, which comes before that: so it is in most folders
+                return
+            others = [name for name in names if name[:1] == "."]
+            messages.difference_update(others)
+        for other in (below(path, name) for name in others):
+            entry = side.look(f"{home}/{other}") if closely else Entry(other, False)
             if entry is not None:
-                to[path] = entry._replace(path=path)
+                self.others[other] = entry._replace(path=other)
 
     def _folder(self, path: str) -> None:
         self.folders.add(path)
@@ -108,19 +103,6 @@ class Contents:
         for part, names in self.messages.items():
             for name in names:
                 yield f"{part}/{name}"
-
-    def where(self, guid: str) -> str | None:
-        return next((path for path in self.paths() if maildir.guid(path.rpartition("/")[2]) == guid), None)
-
-    def size(self) -> int:
-        """The bytes of its messages."""
-        size = sum(entry.size for entry in self.known.values())
-        if len(self.known) < self.count:
-            names = (
-                name for part, some in self.messages.items() for name in some if f"{part}/{name}" not in self.known
-            )
-            size += maildir.sizes(names)
-        return size
 
 
 @dataclass(frozen=True, slots=True)

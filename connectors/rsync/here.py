@@ -185,7 +185,7 @@ class Here:
                 os.utime(at, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def _at(self, path: str) -> str:
-        return os.path.join(self.root, path)  # noqa: PTH118 - a million times
+        return f"{self.root}/{path}"  # a million times: no `Path`
 
 
 def _above(path: str) -> str:

@@ -23,9 +23,9 @@ def flags(name: str) -> str:
     return info[2:].partition(",")[0] if info[:2] == "2," else ""
 
 
-def sizes(names: Iterable[str]) -> int:
-    """The bytes that many names tell together, those that tell none left out."""
-    return sum(map(int, _SIZES.findall("\0".join(names))))
+def sizes(names: Iterable[str]) -> list[int]:
+    """In bytes, those that names tell: one for each name that tells any."""
+    return list(map(int, _SIZES.findall("\0".join(names))))
 
 
 def place(path: str) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ class Session:
     """Offers the ports Originals and Store."""
 
     options: "Rsync"
+    begun: ExitStack  # what runs beside it ends with it
     clock: Callable[[], float] = time.time
 
     @property
@@ -48,6 +49,7 @@ class Session:
             shape=shape,
             pattern=Pattern(shape.mailboxes or self.options.mailboxes),
             ssh=self.options.ssh,
+            begun=self.begun,
             bandwidth=self.options.bandwidth,
             clock=self.clock,
         )

@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from random import Random
@@ -20,6 +21,7 @@ from connectors.rsync.maildir import guid
 from connectors.rsync.names import STORE, meant
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.rate import Rate
+from connectors.rsync.rehearsal import Rehearsal, rehearsed
 from connectors.rsync.renames import Renames
 from connectors.rsync.replaced import Replaced
 from connectors.rsync.survey import Side, Survey, above, top
@@ -37,6 +39,7 @@ class Tree:
     shape: Shape
     pattern: Pattern
     ssh: tuple[str, ...]
+    begun: ExitStack  # of whoever opened this
     bandwidth: Rate | None = None
     most_links: int = 0
     clock: Callable[[], float] = time.time
@@ -44,6 +47,7 @@ class Tree:
     torn: bool = field(default=False, init=False)  # an earlier run left what it had replaced
     root: str = field(default="", init=False)  # below the side: the copy that `copy` works on
     known: dict[str, Parts] = field(default_factory=dict, init=False)  # of mailboxes that `copy` did not touch
+    rehearsal: Rehearsal | None = field(default=None, init=False)
 
     # ---- looking
 
@@ -79,9 +83,12 @@ class Tree:
         root = self._newest(names)
         self.root = root or ""
         copy = None if root is None else Side(self.side, root)
-        found = Survey(self.pattern, Side(self.source), copy, block).inventory(
-            unfinished=bool(self.shape.generations) and layout.INCOMING in names
-        )
+        unfinished = bool(self.shape.generations) and layout.INCOMING in names
+        if not (copy is None or unfinished or self.torn) and self._mounted:
+            command = Transfer(self.source.argument, self._target, self.pattern, self._options()).rehearsal
+            self.rehearsal = self.begun.enter_context(rehearsed(command))
+        survey = Survey(self.pattern, Side(self.source), copy, block, self.rehearsal)
+        found = survey.inventory(unfinished=unfinished)
         if not any(box.source for box in found.boxes.values()) or len(found.gone) == len(found.boxes):
             raise SourceError(f"{self.source.argument}: there is no mailbox {self.pattern.text} with a message in it")
         if root or any(box.entries for box in found.boxes.values()):
@@ -108,7 +115,8 @@ class Tree:
             raise Refused(
                 "no room is left where the copies are" if full else f"the copy cannot begin: {_why(err)}"
             ) from err
-        transfer = Transfer(self.source.argument, self._target, self.pattern, self._options(errand))
+        options = [*self._options(), self._replaced.option, *(["--existing"] if self._in_place(errand) else [])]
+        transfer = Transfer(self.source.argument, self._target, self.pattern, options)
         sent: dict[str, set[str]] = {}
 
         def heard(mailbox: str, path: str) -> None:
@@ -117,9 +125,10 @@ class Tree:
                 come.add(guid(path.rpartition("/")[2]))
             told(mailbox)
 
-        self._mounted()
-        faults = transfer.run(self._rules(errand, turned), heard)
-        self._mounted()
+        self._there()
+        idle = errand.attributes and self.rehearsal is not None and self.rehearsal.nothing()
+        faults = {} if idle else transfer.run(self._rules(errand, turned), heard)
+        self._there()
         try:
             rewritten = self._replaced.messages()
             back = not errand.bears(rewritten)
@@ -158,8 +167,13 @@ class Tree:
     def _replaced(self) -> Replaced:
         return Replaced(self.source, self.side, self.root, self.pattern)
 
-    def _mounted(self) -> None:
-        """Raises Refused when it is not any more."""
+    @property
+    def _mounted(self) -> bool:
+        """Whether both sides are."""
+        return isinstance(self.source, Here) and isinstance(self.side, Here)
+
+    def _there(self) -> None:
+        """Raises Refused when the mail store is not any more."""
         if not self.source.has(self.sentinel):
             raise Refused("the mail store went away while it was copied: the copy is not finished", transient=True)
 
@@ -167,10 +181,9 @@ class Tree:
     def _target(self) -> str:
         return f"{self.side.argument}{self.root}/" if self.root else self.side.argument
 
-    def _options(self, errand: Errand) -> list[str]:
-        options = [self._replaced.option]
-        if self._in_place(errand):
-            options.append("--existing")
+    def _options(self) -> list[str]:
+        """Where it is, and who."""
+        options = []
         if isinstance(self.side, Here) and child.gives_away():
             options.append("--super")
         if self.bandwidth:
@@ -201,8 +214,7 @@ class Tree:
 
     def _follow(self, errand: Errand, seen: Inventory) -> int:
         come = any(box.come for box in seen.boxes.values())
-        mounted = isinstance(self.source, Here) and isinstance(self.side, Here)
-        if not (self.shape.follow_renames and mounted and come) or seen.empty:
+        if not (self.shape.follow_renames and self._mounted and come) or seen.empty:
             return 0
         assert isinstance(self.source, Here)
         assert isinstance(self.side, Here)

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from collima.core.stores import Box, Inventory
-from connectors.rsync.beside import shared
+from connectors.rsync import maildir
+from connectors.rsync.beside import Look, shared
 from connectors.rsync.contents import Contents, Difference, Parts, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.layout import REPLACED
-from connectors.rsync.maildir import is_rest
 from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
+from connectors.rsync.rehearsal import Rehearsal
 from connectors.rsync.there import There
 
 _Files = dict[str, Entry]
@@ -45,7 +46,7 @@ class Pair:
         box = Box(
             source=source.count,
             copy=copy.count,
-            size=source.size(),
+            size=_size(at, home, source),
             come=come or int(source.folders != copy.folders),
             leave=differs.leave,
             entries=copy.entries,
@@ -54,6 +55,17 @@ class Pair:
         coming = [*_closely(at, home, source, differs.come), *differs.changed]
         turned = frozenset(path for path in copy.folders if path in source.others)
         return cls(box, differs, coming, copy.parts, turned, len(source.folders | copy.folders))
+
+
+def _size(at: Here | There, home: str, source: Contents) -> int:
+    """The bytes of its messages: as their names tell them, where they do."""
+    size = 0
+    for part, names in source.messages.items():
+        size += sum(told := maildir.sizes(names))
+        if len(told) < len(names):
+            untold = (f"{part}/{name}" for name in names if not maildir.sizes([name]))
+            size += sum(entry.size for entry in _closely(at, home, source, untold))
+    return size
 
 
 def _closely(at: Here | There, home: str, source: Contents, paths: Iterable[str]) -> Iterator[Entry]:
@@ -79,6 +91,7 @@ class Survey:
     source: Side
     copy: Side | None
     block: int  # bytes, where the copy is
+    rehearsal: Rehearsal | None = None
     inodes: set[int] = field(default_factory=set)  # of what is to come, and has several names
     files: int = 0
     blocks: int = 0
@@ -148,14 +161,22 @@ class Survey:
                 told.add(name)
                 yield self._pair(name, found, self._contents(copy, name))
         else:
-            paths = list(homes(source.at, source.root, self.pattern, outside))
-            with shared(partial(_pair, source, copy), paths) as pairs:
-                for path, pair in pairs:
-                    if pair is not None:
-                        told.add(name := self.pattern.name(path))
-                        yield name, pair, True
+            for path, pair in self._looked(partial(_pair, source, copy), outside):
+                if pair is not None:
+                    told.add(name := self.pattern.name(path))
+                    yield name, pair, True
         for name in self._others(copy, copied, told):
             yield self._pair(name, None, self._contents(copy, name))
+
+    def _looked(self, look: Look[Pair | None], outside: _Files) -> Iterator[tuple[str, Pair | None]]:
+        """While rsync looks, too, it has the other processor."""
+        assert isinstance(self.source.at, Here)
+        paths, seen = list(homes(self.source.at, self.source.root, self.pattern, outside)), 0
+        while seen < len(paths) and self.rehearsal and self.rehearsal.goes_on():
+            yield paths[seen], look(paths[seen])
+            seen += 1
+        with shared(look, paths[seen:]) as pairs:
+            yield from pairs
 
     def _others(self, side: Side | None, apart: _Files, told: Collection[str]) -> Iterator[str]:
         """The mailboxes of a side that is mounted here, without these."""
@@ -174,6 +195,8 @@ class Survey:
     def _taken(self, name: str, pair: Pair) -> Box:
         for entry in pair.coming:
             self._weigh(entry)
+        if self.rehearsal and (pair.box.come or pair.box.leave or pair.box.rests):
+            self.rehearsal.drop()
         self._keep(shown(name), pair.differs)
         self.parts[shown(name)] = pair.parts
         home = self.pattern.path(name)
@@ -219,6 +242,6 @@ def _strays(
         known = outside.get(path)
         if known is None or known.folder != entry.folder:
             highest = top(path, folders)
-            if highest not in tops and not is_rest(path, folder=entry.folder):
+            if highest not in tops and not maildir.is_rest(path, folder=entry.folder):
                 counts[shown(highest)] += 1
     return counts

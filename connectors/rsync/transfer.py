@@ -11,11 +11,9 @@ from connectors.rsync import child
 from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
 
+_ALIKE = ("rsync", "--archive", "--hard-links", "--numeric-ids")
 ALWAYS = (
-    "rsync",
-    "--archive",
-    "--hard-links",
-    "--numeric-ids",
+    *_ALIKE,
     "--backup",
     "--no-human-readable",
     "--stats",
@@ -40,6 +38,11 @@ class Transfer:
     pattern: Pattern
     options: Sequence[str] = ()
     figures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def rehearsal(self) -> Sequence[str]:
+        """The command that only tells what `run` would do: a line for each file or folder that is not as it should."""
+        return [*_ALIKE, "--dry-run", "--out-format=%i|%n", *self.options, self.source, self.copy]
 
     def run(self, rules: Sequence[str], told: Callable[[str, str], None]) -> Mapping[str, str] | None:
         """Returns why files of mailboxes were not copied, by mailbox, or None when files only vanished meanwhile.

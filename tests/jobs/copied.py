@@ -129,11 +129,14 @@ def names(root: Path) -> dict[str, int]:
 
 
 @contextmanager
-def instead_of_rsync(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A shell script by the name of rsync; `$RSYNC "$@"` in it is the real one."""
+def instead_of_rsync(
+    folder: Path, script: str, monkeypatch: pytest.MonkeyPatch, *, rehearsal: str = 'exec $RSYNC "$@"'
+) -> Iterator[None]:
+    """A shell script by the name of rsync; `$RSYNC "$@"` in it is the real one. `rehearsal`: another, for these."""
     fake = folder / "bin/rsync"
     fake.parent.mkdir(exist_ok=True)
-    fake.write_text(f"#!/bin/sh\nRSYNC={program('rsync')}\n{script}\n")
+    either = f'case "$*" in *" --dry-run --out-format"*)\n{rehearsal}\n;; *)\n{script}\n;; esac'
+    fake.write_text(f"#!/bin/sh\nRSYNC={program('rsync')}\n{either}\n")
     fake.chmod(0o755)
     with monkeypatch.context() as here:
         here.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")

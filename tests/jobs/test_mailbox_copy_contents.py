@@ -88,6 +88,7 @@ def test_a_run_that_finds_nothing_new_writes_no_message_into_the_newest_generati
     made = place(tmp_path, generations=2)
     made.run()
     new = made.store.root / made.store.users[0] / "Maildir/new/1.late"
+    next(made.store.messages()).chmod(0o640)  # which is to be put in order
     with instead_of_rsync(tmp_path, f'echo late > "{new}"; exec $RSYNC "$@"', monkeypatch):
         assert made.run().state == "in-sync"
     assert not (made.newest / new.relative_to(made.store.root)).exists()
