@@ -57,6 +57,7 @@ class Inventory:
     turned: Mapping[str, Collection[str]] = field(default_factory=dict)  # by mailbox, "" for outside: folders of the
     # copy that are a link, or a file, in the source
     links: frozenset[str] = frozenset()  # in the place of mailboxes: none is followed
+    rehearsing: bool = False  # it is still being found out whether anything else differs: `copy` waits for that
 
     def unplanned(self, gone: Mapping[str, int]) -> int:
         """How much of what is gone in the end, by mailbox, was not when this was looked at."""
@@ -83,6 +84,7 @@ class Copied:
     sent: int = 0  # bytes of files
     files: int = 0
     renamed: int = 0  # names that were given or moved without sending anything
+    idle: bool = False  # nothing was to be done, and nothing was done
     vanished: bool = False  # files went away while they were copied
     faults: Mapping[str, str] = field(default_factory=dict)
     gone: Mapping[str, int] = field(default_factory=dict)  # by mailbox, what was gone in the end: of those looked at
@@ -117,7 +119,7 @@ class Store(Protocol):
 
     def sample(self, counts: Mapping[str, int], size: int, chance: random.Random) -> Collection[str]:
         """Compares so many messages of that copy with the source, each byte. Returns the mailboxes of those that
-        differ, one for each; what is gone from the source differs from nothing."""
+        differ, one for each; what is gone from the source differs from nothing. Before `copy`: of the copy as it is."""
 
     def finish(self, moment: datetime, held: datetime | None) -> str:
         """The copy is good: it becomes a generation, and the oldest beyond those to keep are removed.

@@ -7,42 +7,45 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Connection, insert, or_, select, update
 
 from collima.core.errors import Busy, CollimaError, ConfigError, StateError, Stopped
 from collima.core.model import Key
 from collima.core.ports import Clock, Owned
-from collima.state import changes, locks, marks, people, retention, rosters
-from collima.state.alerts import Alerts
-from collima.state.archive import Archive
+from collima.state import changes, locks, marks, rosters
 from collima.state.clock import micros, moment, stamp
-from collima.state.copies import SqlCopyBook
 from collima.state.database import Database
 from collima.state.database import database as opened
-from collima.state.digests import SqlDigests
 from collima.state.faults import TRIES, lost_race
 from collima.state.keys import Ticket
-from collima.state.ledger import SqlLedger
-from collima.state.logs import Logs
-from collima.state.outbox import Outbox, Post
-from collima.state.pauses import Pauses
-from collima.state.people import Traces
-from collima.state.purges import SqlPurges
-from collima.state.recent import Recent
 from collima.state.record import SqlRecord
-from collima.state.relays import Relays
-from collima.state.services import Services
-from collima.state.slots import Slots
 from collima.state.tables import runs
+
+if TYPE_CHECKING:
+    from collima.state.alerts import Alerts
+    from collima.state.archive import Archive
+    from collima.state.copies import SqlCopyBook
+    from collima.state.digests import SqlDigests
+    from collima.state.ledger import SqlLedger
+    from collima.state.logs import Logs
+    from collima.state.outbox import Outbox, Post
+    from collima.state.pauses import Pauses
+    from collima.state.people import Traces
+    from collima.state.purges import SqlPurges
+    from collima.state.recent import Recent
+    from collima.state.relays import Relays
+    from collima.state.services import Services
+    from collima.state.slots import Slots
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class SqlJournal:
-    """Close it when done, or use it as a context."""
+    """Close it when done, or use it as a context. What it has is loaded when it is asked for: a run needs little of it,
+    and waits for all that is loaded before."""
 
     database: Database
     host: str
@@ -62,67 +65,101 @@ class SqlJournal:
             return rosters.owned(connection, target)
 
     @property
-    def archive(self) -> Archive:
+    def archive(self) -> "Archive":
+        from collima.state.archive import Archive
+
         return Archive(self.database, self.host)
 
     @property
-    def pauses(self) -> Pauses:
+    def pauses(self) -> "Pauses":
+        from collima.state.pauses import Pauses
+
         return Pauses(self.database)
 
     @property
-    def slots(self) -> Slots:
+    def slots(self) -> "Slots":
+        from collima.state.slots import Slots
+
         return Slots(self.database, self.host)
 
     @property
-    def services(self) -> Services:
+    def services(self) -> "Services":
+        from collima.state.services import Services
+
         return Services(self.database, self.host)
 
     @property
-    def logs(self) -> Logs:
+    def logs(self) -> "Logs":
+        from collima.state.logs import Logs
+
         return Logs(self.database)
 
     @property
-    def recent(self) -> Recent:
+    def recent(self) -> "Recent":
+        from collima.state.recent import Recent
+
         return Recent(self.database)
 
     @property
-    def alerts(self) -> Alerts:
+    def alerts(self) -> "Alerts":
+        from collima.state.alerts import Alerts
+
         return Alerts(self.database)
 
     @property
-    def outbox(self) -> Outbox:
+    def outbox(self) -> "Outbox":
+        from collima.state.outbox import Outbox
+
         return Outbox(self.database)
 
     @property
-    def relays(self) -> Relays:
+    def relays(self) -> "Relays":
+        from collima.state.relays import Relays
+
         return Relays(self.database, self.host)
 
-    def ledger(self, job: str, target: str) -> SqlLedger:
+    def ledger(self, job: str, target: str) -> "SqlLedger":
+        from collima.state.ledger import SqlLedger
+
         return SqlLedger(self.database, job, target)
 
-    def digests(self, job: str, target: str) -> SqlDigests:
+    def digests(self, job: str, target: str) -> "SqlDigests":
+        from collima.state.digests import SqlDigests
+
         return SqlDigests(self.database, job, target)
 
-    def purges(self, job: str, target: str) -> SqlPurges:
+    def purges(self, job: str, target: str) -> "SqlPurges":
+        from collima.state.purges import SqlPurges
+
         return SqlPurges(self.database, job, target)
 
-    def copies(self, job: str, target: str) -> SqlCopyBook:
+    def copies(self, job: str, target: str) -> "SqlCopyBook":
+        from collima.state.copies import SqlCopyBook
+
         return SqlCopyBook(self.database, job, target)
 
-    def post(self, job: str) -> Post:
+    def post(self, job: str) -> "Post":
+        from collima.state.outbox import Post
+
         return Post(self.outbox, job)
 
-    def person(self, address: str) -> Traces:
+    def person(self, address: str) -> "Traces":
+        from collima.state import people
+
         with self.database.read() as connection:
             return people.person(connection, address)
 
     def forget(self, address: str) -> Mapping[str, int]:
+        from collima.state import people
+
         with self.database.write() as connection:
             return people.forget(connection, address, micros(self.database.now()))
 
     def purge(
         self, *, keep_changes: datetime, keep_runs: datetime, keep_logs: datetime | None = None
     ) -> Mapping[str, int]:
+        from collima.state import retention
+
         return retention.purge(self.database, keep_changes=keep_changes, keep_runs=keep_runs, keep_logs=keep_logs)
 
     def retire(self, target: str, roster: str) -> bool:

@@ -1,16 +1,16 @@
 """Mailboxes, looked at by this process and by one beside it: each begins at its end of the list, until they meet."""
 
-import os
+import multiprocessing
 import pickle
 import subprocess
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from collima.core.errors import CollimaError, SourceError
 from collima.core.stopping import undisturbed
@@ -18,37 +18,70 @@ from connectors.rsync import child
 
 MANY = 50  # mailboxes: a process is worth its start
 _COMMAND = (sys.executable, "-P", "-c", "from connectors.rsync.beside import main; main()")
+_DEAD = (EOFError, OSError, pickle.UnpicklingError)
 
 T = TypeVar("T")
 Look = Callable[[str], T]
 """A function of a module, or a `partial` of one: it goes to the other process, and what it returns comes back."""
 
 
-@contextmanager
-def shared(look: Look[T], homes: Sequence[str]) -> Iterator[Iterator[tuple[str, T]]]:
-    """(home, what `look` tells of it) of each, in no order. Raises what `look` raises; SourceError where
-    the other process dies, and RuntimeError for a fault of it."""
-    if len(homes) < MANY:
-        yield ((home, look(home)) for home in homes)
-        return
-    with tempfile.TemporaryFile() as asked:
-        pickle.dump((look, homes), asked)
-        asked.seek(0)
-        process = None
+@dataclass
+class Beside:
+    """A context. The other process is begun when it is first worth it, and stays until the end."""
+
+    _begun: ExitStack = field(default_factory=ExitStack)
+    _line: "Connection[Any, Any] | None" = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    @contextmanager
+    def shared(self, look: Look[T], homes: Sequence[str], *, begun: bool = False) -> Iterator[Iterator[tuple[str, T]]]:
+        """(home, what `look` tells of it) of each, in no order. `begun`: only where the other process is there already.
+
+        Raises what `look` raises; SourceError where the other process dies, and RuntimeError for a fault of it.
+        """
+        if len(homes) < MANY or (begun and self._line is None):
+            yield ((home, look(home)) for home in homes)
+            return
+        line = self._line or self._begin()
         try:
-            with undisturbed():
-                process = subprocess.Popen(  # noqa: S603 - this interpreter, and no word of anybody else
-                    [*child.bound(), *_COMMAND], stdin=asked, stdout=subprocess.PIPE, start_new_session=True
-                )
-            assert process.stdout
-            with Connection(os.dup(process.stdout.fileno()), writable=False) as line:
-                yield _met(look, homes, line)
-        finally:
-            if process is not None:
-                child.end(process)
+            with suppress(BrokenPipeError):  # it is told when an answer is missed
+                line.send((look, homes))
+            yield _met(look, homes, line)
+        except BaseException:  # whoever asks takes no more of it, and it would go on
+            self._end()
+            raise
+        try:
+            line.send(None)  # enough
+            while line.recv():
+                pass
+        except _DEAD:  # all is told
+            self._end()
+
+    def _end(self) -> None:
+        self._line = None
+        self._begun.close()
+
+    def _begin(self) -> "Connection[Any, Any]":
+        ours, theirs = multiprocessing.Pipe()
+        with theirs, undisturbed():
+            process = subprocess.Popen(  # noqa: S603 - this interpreter, and a number
+                [*child.bound(), *_COMMAND, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            self._begun.callback(child.end, process)
+            self._line = self._begun.enter_context(ours)
+        return ours
 
 
-def _met(look: Look[T], homes: Sequence[str], line: "Connection[None, T | Exception]") -> Iterator[tuple[str, T]]:
+def _met(look: Look[T], homes: Sequence[str], line: "Connection[Any, Any]") -> Iterator[tuple[str, T]]:
     front, back = 0, len(homes)
     while front < back:
         if not line.poll():
@@ -56,8 +89,8 @@ def _met(look: Look[T], homes: Sequence[str], line: "Connection[None, T | Except
             front += 1
             continue
         try:
-            answer = line.recv()
-        except (EOFError, OSError, pickle.UnpicklingError) as err:
+            (answer,) = line.recv()
+        except _DEAD as err:
             raise SourceError("the process that looks at mailboxes has died", transient=True) from err
         if isinstance(answer, Exception):
             raise answer
@@ -66,18 +99,23 @@ def _met(look: Look[T], homes: Sequence[str], line: "Connection[None, T | Except
 
 
 def main() -> None:
-    """What is asked for comes from the standard input, and the answers go to the standard output."""
-    look, homes = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the process that began this one
-    with Connection(os.dup(sys.stdout.fileno()), readable=False) as line:
-        for home in reversed(homes):
-            try:
-                answer = look(home)
-            except CollimaError as err:
-                answer = err
-            except Exception as err:  # noqa: BLE001 - a fault of this program, whose words may be about somebody
-                *_, place = traceback.extract_tb(err.__traceback__)
-                answer = RuntimeError(f"{type(err).__name__} in {Path(place.filename).name}, line {place.lineno}")
-            try:
-                line.send(answer)
-            except BrokenPipeError:
-                return
+    """The first argument is the socket. Ends when whoever asks hangs up."""
+    with Connection(int(sys.argv[1])) as line, suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            look, homes = line.recv()
+            for home in reversed(homes):
+                line.send((_answer(look, home),))
+                if line.poll():
+                    break
+            line.recv()  # enough
+            line.send(())
+
+
+def _answer(look: Look[T], home: str) -> T | Exception:
+    try:
+        return look(home)
+    except CollimaError as err:
+        return err
+    except Exception as err:  # noqa: BLE001 - a fault of this program, whose words may be about somebody
+        *_, place = traceback.extract_tb(err.__traceback__)
+        return RuntimeError(f"{type(err).__name__} in {Path(place.filename).name}, line {place.lineno}")

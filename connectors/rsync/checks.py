@@ -1,12 +1,15 @@
 """Looking at a copy that was made: is it what the source has?"""
 
 import contextlib
+import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from connectors.rsync import child, maildir
+from connectors.rsync.beside import Beside
 from connectors.rsync.compare import distant, mounted
 from connectors.rsync.contents import Contents, Difference, Parts, below, contents, homes, mailboxes
 from connectors.rsync.here import Entry, Here
@@ -28,6 +31,7 @@ class Checks:
     ssh: tuple[str, ...]
     looked: float
     known: dict[str, Parts]  # of mailboxes that were looked at, and not touched since
+    beside: Beside
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """(mailbox, messages) in the copy: all are known then. What a killed rsync has left goes."""
@@ -77,18 +81,30 @@ class Checks:
     def sample(self, names: Iterable[str], size: int, chance: Random) -> Collection[str]:
         held = [(name, part, count) for name in names for part, count in self.known.get(name, {}).items()]
         chosen = Counter(chance.choices([(n, p) for n, p, _ in held], [c for *_, c in held], k=size) if held else ())
+        if isinstance(self.source, Here) and isinstance(self.side, Here):
+            some = {f"{self.home(name)}/{part}": count for (name, part), count in sorted(chosen.items())}
+            copy = Here(self.side.root / self.root)
+            look = partial(_differing, self.source, copy, self.pattern, some, chance.random())
+            with self.beside.shared(look, list(some), begun=True) as looked:
+                differing: Collection[str] = [path for _, paths in looked for path in paths]
+        else:
+            differing = self._listed(chosen, chance)
+        return [shown(self.pattern.name(path)) for path in sorted(differing)]
+
+    def _listed(self, chosen: Mapping[tuple[str, str], int], chance: Random) -> Collection[str]:
+        """Those that differ, where a side is not here."""
         paths: list[str] = []
-        for (name, part), there in self._in_parts(chosen):
+        for (name, part), there in self._in_parts(chosen.keys()):
             several = min(chosen[name, part], len(there))
             paths += [f"{self.home(name)}/{part}/{message}" for message in chance.sample(there, several)]
-        return [shown(self.pattern.name(path)) for path in sorted(self._differing(paths))]
+        target = f"{self.side.argument}{self.root}/" if self.root else self.side.argument
+        return distant(self.source.argument, target, child.over(self.ssh, self.source.argument + target), paths)
 
     def _in_parts(self, parts: Collection[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], Sequence[str]]]:
         """The messages in these folders of mailboxes of the copy."""
         if isinstance(self.side, Here):
             for name, part in sorted(parts):
-                found = self.side.folder(below(self.root, f"{self.home(name)}/{part}"))
-                yield (name, part), sorted(file for file in (found.files if found else ()) if file[:1] != ".")
+                yield (name, part), _messages(self.side, below(self.root, f"{self.home(name)}/{part}"))
             return
         for home, listed in self.named({name for name, _ in parts}):
             name = shown(self.pattern.name(home))
@@ -103,13 +119,22 @@ class Checks:
             if shown(name) in names:
                 yield self.pattern.path(name), found
 
-    def _differing(self, paths: Collection[str]) -> Collection[str]:
-        if isinstance(self.source, Here) and isinstance(self.side, Here):
-            copy = self.side.root / self.root
-            return [path for path in paths if mounted(self.source, copy, self.pattern, path)]
-        target = f"{self.side.argument}{self.root}/" if self.root else self.side.argument
-        return distant(self.source.argument, target, child.over(self.ssh, self.source.argument + target), paths)
-
     def home(self, name: str) -> str:
         """Where the mailbox of this name, as it is shown, is."""
         return self.pattern.path(meant(name))
+
+
+def _messages(side: Here, part: str) -> Sequence[str]:
+    """The names in a folder of messages, in an order that is always the same."""
+    found = side.folder(part)
+    return sorted(name for name in (found.files if found else ()) if name[:1] != ".")
+
+
+def _differing(
+    source: Here, copy: Here, pattern: Pattern, chosen: Mapping[str, int], seed: float, part: str
+) -> Collection[str]:
+    """So many messages, as are chosen in this folder, are compared: those that differ."""
+    there = _messages(copy, part)
+    chance = Random(f"{seed} ".encode() + os.fsencode(part))  # noqa: S311 - a sample, no secret
+    some = chance.sample(there, min(chosen[part], len(there)))
+    return [path for path in (f"{part}/{name}" for name in some) if mounted(source, copy.root, pattern, path)]

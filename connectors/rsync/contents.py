@@ -4,7 +4,7 @@ An unchanged mail store is read here in a fraction of the time that rsync takes 
 sets, folder by folder, and only what differs, or is no message, is looked at more closely.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -15,8 +15,16 @@ from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
 
 _NONE: frozenset[str] = frozenset()
+_NEVER: Mapping[str, int] = {}
 Parts = Mapping[str, int]
 """How many messages are in each folder of a mailbox that has any."""
+Told = Callable[[str], set[str] | None]
+"""The names in a folder of messages that need not be looked at; None for every other one."""
+
+
+def untold(folder: str) -> set[str] | None:  # noqa: ARG001
+    """All are looked at."""
+    return None
 
 
 @dataclass(slots=True)
@@ -47,7 +55,7 @@ class Contents:
         return self
 
     @classmethod
-    def seen(cls, side: Here, home: str, *, closely: bool = True) -> "Contents | None":
+    def seen(cls, side: Here, home: str, *, closely: bool, told: Told) -> "Contents | None":
         """By names alone. None: it is not there. `closely`: what is no message is looked at, too.
 
         Raises SourceError for a folder that cannot be read.
@@ -55,6 +63,10 @@ class Contents:
         self, stack = cls(), [""]
         while stack:
             path = stack.pop()
+            if (known := told(path)) is not None:
+                self._folder(path)
+                self.messages[path] = known
+                continue
             if (found := side.folder(below(home, path))) is None:
                 if not path:
                     return None
@@ -112,12 +124,14 @@ class Difference:
     moved: list[tuple[str, str]]  # messages: (path in the copy, path in the source)
     come: list[str]  # messages, paths in the source
     changed: list[Entry]  # of the source: what is no message
-    leave: int  # messages that only the copy has
-    spare: int  # what else it has alone, and nobody is asked about
+    left: list[str]  # messages that only the copy has
+    asked: int  # what else it has alone, and that is as good as a message
+    spare: int  # and what nobody is asked about
     rests: int  # and what a killed rsync left
+    touched: Mapping[str, int]  # as `unmoved.Noted` has it, of the source
 
     @classmethod
-    def between(cls, source: Contents, copy: Contents) -> "Difference":
+    def between(cls, source: Contents, copy: Contents, touched: Mapping[str, int] = _NEVER) -> "Difference":
         left: dict[str, list[str]] = {}  # guid -> where only the copy has it
         for path in _only(copy, source):
             left.setdefault(maildir.guid(path.rpartition("/")[2]), []).append(path)
@@ -132,7 +146,13 @@ class Difference:
         only = copy.others.keys() - source.others.keys()
         asked = sum(map(maildir.counts, only))
         rests = sum(map(maildir.is_rest, only))
-        return cls(moved, come, changed, sum(map(len, left.values())) + asked, len(only) - asked - rests, rests)
+        alone = [path for paths in left.values() for path in paths]
+        return cls(moved, come, changed, alone, asked, len(only) - asked - rests, rests, touched)
+
+    @property
+    def leave(self) -> int:
+        """So much is only in the copy, and worth a question before it goes."""
+        return len(self.left) + self.asked
 
 
 def _only(one: Contents, other: Contents) -> Iterator[str]:
@@ -161,15 +181,15 @@ def mailboxes(
         yield from _listed(side, root, pattern, outside)
         return
     for path in homes(side, root, pattern, outside):
-        if (found := Contents.seen(side, below(root, path), closely=closely)) is not None:
+        if (found := Contents.seen(side, below(root, path), closely=closely, told=untold)) is not None:
             yield pattern.name(path), found
 
 
-def contents(side: Here | There, root: str, home: str, *, closely: bool = True) -> Contents | None:
+def contents(side: Here | There, root: str, home: str, *, closely: bool = True, told: Told = untold) -> Contents | None:
     """Of the mailbox at `home` below `root`; None: it is not there, or a link is. Raises SourceError."""
     whole = below(root, home)
     if isinstance(side, Here):
-        return Contents.seen(side, whole, closely=closely) if side.is_folder(whole) else None
+        return Contents.seen(side, whole, closely=closely, told=told) if side.is_folder(whole) else None
     return Contents.listed(side.walk(whole), whole) if side.has(whole) else None
 
 

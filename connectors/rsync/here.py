@@ -94,6 +94,14 @@ class Here:
             return None
         return _entry(path, known)
 
+    def touched(self, folder: str) -> int:
+        """When a name in it came or went for the last time, or later, ns since 1970; 0: it is not there any more."""
+        try:
+            known = os.lstat(self._at(folder))
+        except OSError:
+            return 0
+        return max(known.st_ctime_ns, known.st_mtime_ns)
+
     def walk(self, path: str = "") -> Iterator[Entry]:
         """Everything below, each folder before what is in it.
 

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from collima.core.stores import Errand, Inventory
-from connectors.rsync.beside import shared
+from connectors.rsync.beside import Beside
 from connectors.rsync.checks import Checks
-from connectors.rsync.contents import Contents, Parts, contents, mailboxes
+from connectors.rsync.contents import Contents, Difference, Parts, contents, mailboxes, untold
 from connectors.rsync.here import Here
 from connectors.rsync.maildir import is_rest
 from connectors.rsync.names import shown
 from connectors.rsync.removals import Removals, Surplus
 from connectors.rsync.there import There
+from connectors.rsync.unmoved import Unmoved
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Leaving:
     checks: Checks
     errand: Errand
     seen: Inventory
+    beside: Beside
 
     def judged(self, sent: Mapping[str, Collection[str]]) -> tuple[Removals, dict[str, int], frozenset[str]]:
         """What may go, how much was gone by mailbox, and the mailboxes that went away. Raises SourceError.
@@ -69,14 +71,16 @@ class Leaving:
         if isinstance(checks.source, There):
             for name, found in mailboxes(checks.source, "", checks.pattern, {}):
                 if (home := checks.pattern.path(name)) in come:
-                    copied = contents(checks.side, checks.root, home, closely=False)
+                    copied = contents(checks.side, checks.root, home, closely=False) or Contents()
                     yield shown(name), Rest.of(found, copied, come[home])
         elif isinstance(checks.side, There):
             for home, copy in checks.named(names):
                 source = contents(checks.source, "", home, closely=False)
                 yield shown(checks.pattern.name(home)), Rest.of(source, copy, come[home])
         else:
-            with shared(partial(_rest, checks.source, checks.side, checks.root, come), list(come)) as rests:
+            then = {checks.home(name): self.seen.differences.get(name) for name in names}
+            look = partial(_rest, checks.source, checks.side, checks.root, come, then)
+            with self.beside.shared(look, list(come)) as rests:
                 yield from ((shown(checks.pattern.name(home)), rest) for home, rest in rests)
 
 
@@ -89,15 +93,23 @@ class Rest:
     unkempt: bool  # a killed rsync has left something
 
     @classmethod
-    def of(cls, source: Contents | None, copy: Contents | None, come: Collection[str]) -> "Rest | None":
+    def of(cls, source: Contents | None, copy: Contents, come: Collection[str]) -> "Rest | None":
         if source is None:
             return None
-        left = copy or Contents()
-        return cls(Surplus.between(source, left, come), left.parts, any(map(is_rest, left.others)))
+        return cls(Surplus.between(source, copy, come), copy.parts, any(map(is_rest, copy.others)))
 
 
-def _rest(source: Here, copy: Here, root: str, come: Mapping[str, Collection[str]], home: str) -> Rest | None:
-    return Rest.of(contents(source, "", home, closely=False), contents(copy, root, home, closely=False), come[home])
+def _rest(
+    source: Here,
+    copy: Here,
+    root: str,
+    come: Mapping[str, Collection[str]],
+    then: Mapping[str, Difference | None],
+    home: str,
+) -> Rest | None:
+    there, differs = contents(copy, root, home, closely=False) or Contents(), then[home]
+    told = untold if differs is None else Unmoved(source, home, there, differs).names
+    return Rest.of(contents(source, "", home, closely=False, told=told), there, come[home])
 
 
 def _without(parts: Parts, going: Iterable[str]) -> Parts:

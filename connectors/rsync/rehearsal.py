@@ -44,5 +44,5 @@ class Rehearsal:
 
 @contextmanager
 def rehearsed(command: Sequence[str]) -> Iterator[Rehearsal]:
-    with child.running(command, gently=True) as (process, _):
+    with child.running(command) as (process, _):  # no more gently than we look: whoever is first waits for the other
         yield Rehearsal(process)

@@ -27,8 +27,7 @@ class Surplus:
         only = copy.others.keys() - source.others.keys()
         gone, older = [path for path in only if counts(path)], []
         if extra:
-            there = {guid(name) for names in source.messages.values() for name in names}
-            same = {guid(n) for part, names in source.messages.items() for n in names & _names(copy, part)}
+            there, same = _known(source, copy, {guid(path.rpartition("/")[2]) for path in extra})
             for path in extra:
                 of = guid(path.rpartition("/")[2])
                 if of in same and of in come:
@@ -37,6 +36,19 @@ class Surplus:
                     gone.append(path)
         others = [path for path in only if not counts(path)]
         return cls(older, sorted(gone), others, _empty(source, copy, {*older, *gone, *others}))
+
+
+def _known(source: Contents, copy: Contents, wanted: Collection[str]) -> tuple[set[str], set[str]]:
+    """Those of these guids that the source has, and those that both have by one name."""
+    there, same = set(), set()
+    for part, names in source.messages.items():
+        copied = _names(copy, part)
+        for name in names:
+            if (of := guid(name)) in wanted:
+                there.add(of)
+                if name in copied:
+                    same.add(of)
+    return there, same
 
 
 def _names(of: Contents, part: str) -> set[str]:

@@ -72,18 +72,24 @@ class Renames:
 
     def _move(self, old: str, new: str) -> None:
         with contextlib.suppress(OSError):
-            if self._same(new, old) and not os.path.lexists(self.copy / new):
-                (self.copy / new).parent.mkdir(parents=True, exist_ok=True)
-                (self.copy / old).rename(self.copy / new)
+            if self._free(new, old):
+                Path(f"{self.copy}/{old}").rename(f"{self.copy}/{new}")
                 self.count += 1
 
     def _link(self, known: str, new: str) -> None:
         with contextlib.suppress(OSError):
-            if self._same(new, known) and not os.path.lexists(self.copy / new):
-                (self.copy / new).parent.mkdir(parents=True, exist_ok=True)
-                os.link(self.copy / known, self.copy / new, follow_symlinks=False)
+            if self._free(new, known):
+                os.link(f"{self.copy}/{known}", f"{self.copy}/{new}", follow_symlinks=False)
                 self.count += 1
 
-    def _same(self, in_source: str, in_copy: str) -> bool:
-        one, other = os.lstat(self.source / in_source), os.lstat(self.copy / in_copy)
-        return (one.st_size, one.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    def _free(self, new: str, known: str) -> bool:
+        """Whether the copy can have its file `known` as `new`: nothing is there, and the source has the same so."""
+        one, other = os.lstat(f"{self.source}/{new}"), os.lstat(f"{self.copy}/{known}")
+        if (one.st_size, one.st_mtime_ns) != (other.st_size, other.st_mtime_ns):
+            return False
+        try:
+            os.lstat(f"{self.copy}/{new}")
+        except FileNotFoundError:
+            Path(f"{self.copy}/{new}").parent.mkdir(parents=True, exist_ok=True)
+            return True
+        return False

@@ -11,6 +11,7 @@ from collima.core.copies import Files, Generation, Message
 from collima.core.errors import SourceError
 from collima.core.stores import Shape
 from connectors.rsync import there
+from connectors.rsync.beside import Beside
 from connectors.rsync.generations import Kept
 from connectors.rsync.here import Here
 from connectors.rsync.pattern import Pattern
@@ -50,6 +51,7 @@ class Session:
             pattern=Pattern(shape.mailboxes or self.options.mailboxes),
             ssh=self.options.ssh,
             begun=self.begun,
+            beside=self.begun.enter_context(Beside()),
             bandwidth=self.options.bandwidth,
             clock=self.clock,
         )

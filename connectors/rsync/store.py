@@ -12,6 +12,7 @@ from random import Random
 from collima.core.errors import NotHere, Refused, SourceError
 from collima.core.stores import Box, Copied, Errand, Inventory, Room, Shape
 from connectors.rsync import child, layout
+from connectors.rsync.beside import Beside
 from connectors.rsync.checks import Checks
 from connectors.rsync.contents import Parts, below
 from connectors.rsync.here import Here
@@ -40,6 +41,7 @@ class Tree:
     pattern: Pattern
     ssh: tuple[str, ...]
     begun: ExitStack  # of whoever opened this
+    beside: Beside
     bandwidth: Rate | None = None
     most_links: int = 0
     clock: Callable[[], float] = time.time
@@ -87,8 +89,9 @@ class Tree:
         if not (copy is None or unfinished or self.torn) and self._mounted:
             command = Transfer(self.source.argument, self._target, self.pattern, self._options()).rehearsal
             self.rehearsal = self.begun.enter_context(rehearsed(command))
-        survey = Survey(self.pattern, Side(self.source), copy, block, self.rehearsal)
+        survey = Survey(self.pattern, Side(self.source), copy, block, self.beside, self.rehearsal)
         found = survey.inventory(unfinished=unfinished)
+        self.known = dict(found.parts)
         if not any(box.source for box in found.boxes.values()) or len(found.gone) == len(found.boxes):
             raise SourceError(f"{self.source.argument}: there is no mailbox {self.pattern.text} with a message in it")
         if root or any(box.entries for box in found.boxes.values()):
@@ -149,6 +152,7 @@ class Tree:
         return Copied(
             sent=transfer.figures.get("sent", 0),
             files=transfer.figures.get("files", 0),
+            idle=idle,
             renamed=renamed,
             vanished=faults is None,
             faults=faults or {},
@@ -265,7 +269,7 @@ class Tree:
     ) -> tuple[Mapping[str, int], frozenset[str]]:
         """What is gone, and may go. Returns how much was gone by mailbox, and the mailboxes that went away."""
         try:
-            removals, gone, left = Leaving(self._checks, errand, seen).judged(sent)
+            removals, gone, left = Leaving(self._checks, errand, seen, self.beside).judged(sent)
             emptied = removals.end()
         except (OSError, SourceError) as err:
             raise Refused(f"what left the store is still in the copy: {_why(err)}", transient=_passes(err)) from err
@@ -280,7 +284,7 @@ class Tree:
 
     @property
     def _checks(self) -> Checks:
-        return Checks(self.source, self.side, self.root, self.pattern, self.ssh, self.looked, self.known)
+        return Checks(self.source, self.side, self.root, self.pattern, self.ssh, self.looked, self.known, self.beside)
 
     def counts(self) -> Iterator[tuple[str, int]]:
         return self._checks.counts()

@@ -7,7 +7,7 @@ from functools import partial
 
 from collima.core.stores import Box, Inventory
 from connectors.rsync import maildir
-from connectors.rsync.beside import Look, shared
+from connectors.rsync.beside import Beside, Look
 from connectors.rsync.contents import Contents, Difference, Parts, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.layout import REPLACED
@@ -15,8 +15,10 @@ from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.rehearsal import Rehearsal
 from connectors.rsync.there import There
+from connectors.rsync.unmoved import Noted
 
 _Files = dict[str, Entry]
+_NEVER: Mapping[str, int] = {}
 KEPT = 100_000  # names of messages that differ
 
 
@@ -40,8 +42,10 @@ class Pair:
     folders: int
 
     @classmethod
-    def of(cls, at: Here | There, home: str, source: Contents, copy: Contents) -> "Pair":
-        differs = Difference.between(source, copy)
+    def of(
+        cls, at: Here | There, home: str, source: Contents, copy: Contents, touched: Mapping[str, int] = _NEVER
+    ) -> "Pair":
+        differs = Difference.between(source, copy, touched)
         come = len(differs.moved) + len(differs.come) + len(differs.changed) + differs.spare
         box = Box(
             source=source.count,
@@ -77,10 +81,12 @@ def _closely(at: Here | There, home: str, source: Contents, paths: Iterable[str]
 
 
 def _pair(source: Side, copy: Side, home: str) -> Pair | None:
-    """None: the source does not have it any more."""
-    if (found := contents(source.at, source.root, home)) is None:
+    """Of two sides that are mounted here. None: the source does not have it any more."""
+    assert isinstance(source.at, Here)
+    noted = Noted(source.at, home)
+    if (found := contents(source.at, source.root, home, told=noted.note)) is None:
         return None
-    return Pair.of(source.at, home, found, contents(copy.at, copy.root, home) or Contents())
+    return Pair.of(source.at, home, found, contents(copy.at, copy.root, home) or Contents(), noted.touched)
 
 
 @dataclass(slots=True)
@@ -91,6 +97,7 @@ class Survey:
     source: Side
     copy: Side | None
     block: int  # bytes, where the copy is
+    beside: Beside
     rehearsal: Rehearsal | None = None
     inodes: set[int] = field(default_factory=set)  # of what is to come, and has several names
     files: int = 0
@@ -135,6 +142,7 @@ class Survey:
             differences=self.kept,
             parts=self.parts,
             turned=self.turned,
+            rehearsing=self.rehearsal is not None and self.rehearsal.goes_on(),
         )
 
     def _turn(self, name: str, paths: Iterable[str]) -> None:
@@ -175,7 +183,7 @@ class Survey:
         while seen < len(paths) and self.rehearsal and self.rehearsal.goes_on():
             yield paths[seen], look(paths[seen])
             seen += 1
-        with shared(look, paths[seen:]) as pairs:
+        with self.beside.shared(look, paths[seen:]) as pairs:
             yield from pairs
 
     def _others(self, side: Side | None, apart: _Files, told: Collection[str]) -> Iterator[str]:
@@ -197,17 +205,18 @@ class Survey:
             self._weigh(entry)
         if self.rehearsal and (pair.box.come or pair.box.leave or pair.box.rests):
             self.rehearsal.drop()
-        self._keep(shown(name), pair.differs)
+        self._keep(shown(name), pair)
         self.parts[shown(name)] = pair.parts
         home = self.pattern.path(name)
         self._turn(shown(name), (f"{home}/{path}" for path in pair.turned))
         self.folders += pair.folders
         return pair.box
 
-    def _keep(self, name: str, differs: Difference) -> None:
-        """As many as memory is well spent on: whoever renames need not look again."""
-        if differs.moved or differs.come:
-            self.names += len(differs.moved) + len(differs.come)
+    def _keep(self, name: str, pair: Pair) -> None:
+        """As many as memory is well spent on: whoever renames or removes need not look again."""
+        if pair.box.come or pair.box.leave:
+            differs = pair.differs
+            self.names += len(differs.moved) + len(differs.come) + len(differs.left)
             if self.names <= KEPT:
                 self.kept[name] = differs
 

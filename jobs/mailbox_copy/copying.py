@@ -4,7 +4,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -194,13 +194,16 @@ class Copying:
         """
         if seen.tried or any(change.key.verb == "copy" for change in self._changes(seen.inventory)):
             return
-        errand = self._errand(seen, ())
+        errand, ahead = self._errand(seen, ()), None
+        if seen.inventory.rehearsing:  # there is time
+            with suppress(SourceError):
+                ahead = self._sampled(seen, {name: box.copy for name, box in seen.inventory.boxes.items()}, ())
         try:
-            self._copy(seen, errand if seen.inventory.unfinished else replace(errand, attributes=True))
+            copied = self._copy(seen, errand if seen.inventory.unfinished else replace(errand, attributes=True))
         except Refused as err:
             yield Finding("critical", STORE, "not-copied", str(err))
             return
-        yield from self._looked(seen)
+        yield from self._looked(seen, ahead if copied.idle else None)
 
     # ---- looking at what came of it
 
@@ -208,8 +211,11 @@ class Copying:
         if seen.copied is not None:
             yield from self._looked(seen)
 
-    def _looked(self, seen: Seen) -> Iterator[Finding]:
-        """Counts and a sample of the copy; when both are right it becomes a generation, and is counted."""
+    def _looked(self, seen: Seen, sampled: Collection[str] | None = None) -> Iterator[Finding]:
+        """Counts and a sample of the copy; when both are right it becomes a generation, and is counted.
+
+        `sampled`: what a sample of it that was taken already has found.
+        """
         assert seen.copied is not None
         told = [*self._faults(seen, seen.copied), *findings.changed(seen.copied), *self._gone(seen, seen.copied)]
         yield from told
@@ -218,7 +224,7 @@ class Copying:
         name = ""
         try:
             counts = dict(seen.store.counts())
-            differing = [*self._compared(seen, counts, {f.subject for f in told})]
+            differing = [*self._compared(seen, counts, {f.subject for f in told}, sampled)]
             yield from differing
             if not any(finding.level == "critical" for finding in (*told, *differing)) and self._is_whole(seen):
                 name = seen.store.finish(seen.at, self._since(seen))
@@ -275,17 +281,26 @@ class Copying:
                 )
                 yield Finding("warning", name, "gone-meanwhile", told)
 
-    def _compared(self, seen: Seen, counts: dict[str, int], spared: Collection[str]) -> Iterator[Finding]:
-        named = {n: c for n, c in counts.items() if n not in spared and (seen.only is None or n in seen.only)}
+    def _compared(
+        self, seen: Seen, counts: Mapping[str, int], spared: Collection[str], sampled: Collection[str] | None
+    ) -> Iterator[Finding]:
         for name, box in sorted(seen.inventory.boxes.items()):
             if name in seen.inventory.gone or name in spared or (seen.only is not None and name not in seen.only):
                 continue
             if counts.get(name, 0) != box.source and (lost := seen.store.missing(name)):
                 told = f"{lost} messages of the store are not in the copy"
                 yield Finding("critical", name, "copy-differs", told)
-        there = {name: count for name, count in named.items() if name not in seen.inventory.gone}
-        for name in sorted(seen.store.sample(there, self.options.sample, self.chance)):
+        for name in sorted(self._sampled(seen, counts, spared) if sampled is None else sampled):
             yield Finding("critical", name, "sample-differs", "a message of the copy is not what the store has")
+
+    def _sampled(self, seen: Seen, counts: Mapping[str, int], spared: Collection[str]) -> Collection[str]:
+        """`spared`: mailboxes of which it is known that something is wrong."""
+        there = {
+            name: count
+            for name, count in counts.items()
+            if name not in spared and name not in seen.inventory.gone and (seen.only is None or name in seen.only)
+        }
+        return seen.store.sample(there, self.options.sample, self.chance)
 
     # ---- there is no way back
 

@@ -10,7 +10,7 @@ import pytest
 
 from collima.core.errors import SourceError
 from connectors.rsync import beside
-from connectors.rsync.beside import shared
+from connectors.rsync.beside import Beside
 from connectors.rsync.contents import contents
 from connectors.rsync.here import Here
 
@@ -33,7 +33,7 @@ def homes(tmp_path: Path) -> list[str]:
 
 def test_together_they_tell_what_this_process_would(tmp_path: Path, homes: list[str]) -> None:
     look = partial(contents, Here(tmp_path.parent), tmp_path.name)
-    with shared(look, homes) as found:
+    with Beside() as other, other.shared(look, homes) as found:
         answers = list(found)
     assert len(answers) == len(homes)
     assert dict(answers) == {home: look(home) for home in homes}
@@ -81,19 +81,23 @@ NAMES = [f"anna.rossi{number:03}" for number in range(beside.MANY)]
 
 
 def test_each_looks_at_some_of_them(both: Path) -> None:
-    with shared(partial(slowly, both), NAMES) as found:
+    with Beside() as other, other.shared(partial(slowly, both), NAMES) as found:
         assert dict(found) == {name: len(name) for name in NAMES}
 
 
 def test_what_the_other_process_cannot_read_is_an_error(both: Path) -> None:
-    with shared(partial(badly, both), NAMES) as found, pytest.raises(SourceError, match="13 cannot be read"):
+    with (
+        Beside() as other,
+        other.shared(partial(badly, both), NAMES) as found,
+        pytest.raises(SourceError, match="13 cannot be read"),
+    ):
         list(found)
 
 
 def test_a_fault_of_the_other_process_is_one_of_the_program_and_names_nobody(
     both: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with shared(partial(wrongly, both), NAMES) as found, pytest.raises(RuntimeError) as caught:
+    with Beside() as other, other.shared(partial(wrongly, both), NAMES) as found, pytest.raises(RuntimeError) as caught:
         list(found)
     assert str(caught.value).startswith("UnicodeError in test_rsync_beside.py, line ")
     assert "anna" not in capfd.readouterr().err
@@ -103,7 +107,8 @@ def test_a_fault_of_the_other_process_is_one_of_the_program_and_names_nobody(
 def test_what_cannot_be_read_is_an_error_and_no_empty_mailbox(tmp_path: Path, homes: list[str], where: int) -> None:
     homes[where] = "x" * 300
     with (
-        shared(partial(contents, Here(tmp_path), ""), homes) as found,
+        Beside() as other,
+        other.shared(partial(contents, Here(tmp_path), ""), homes) as found,
         pytest.raises(SourceError, match="cannot be read"),
     ):
         list(found)
@@ -113,14 +118,40 @@ def test_a_process_that_dies_is_an_error_that_may_pass(
     tmp_path: Path, homes: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(beside, "_COMMAND", ("false",))
-    with shared(partial(contents, Here(tmp_path), ""), homes * 99) as found, pytest.raises(SourceError) as caught:
+    with (
+        Beside() as other,
+        other.shared(partial(contents, Here(tmp_path), ""), homes * 99) as found,
+        pytest.raises(SourceError) as caught,
+    ):
         list(found)
     assert "has died" in str(caught.value)
     assert caught.value.transient
 
 
+def test_the_other_process_is_begun_once_and_stays(tmp_path: Path, homes: list[str]) -> None:
+    look = partial(contents, Here(tmp_path), "")
+    with Beside() as other:
+        with other.shared(look, homes[:5]) as found:
+            assert len(list(found)) == 5
+        assert children() == []
+        with other.shared(look, homes, begun=True) as found:
+            assert len(list(found)) == len(homes)
+        assert children() == []
+        for count in (len(homes), len(homes) - 1):
+            with other.shared(look, homes[:count]) as found:
+                assert len(list(found)) == count
+        (first,) = children()
+        with pytest.raises(FileNotFoundError), other.shared(look, homes) as found:
+            (tmp_path / next(found)[0] / "nothing").stat()
+        assert children() == []
+        with other.shared(look, homes) as found:
+            assert len(list(found)) == len(homes)
+        assert children() not in ([], [first])
+    assert children() == []
+
+
 def test_whoever_takes_no_more_of_it_leaves_no_process_behind(tmp_path: Path, homes: list[str]) -> None:
-    with shared(partial(contents, Here(tmp_path), ""), homes * 50) as found:
+    with Beside() as other, other.shared(partial(contents, Here(tmp_path), ""), homes * 50) as found:
         assert any(children() for _ in found)
     assert children() == []
 

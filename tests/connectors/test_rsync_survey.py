@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from connectors.rsync import survey
+from connectors.rsync.beside import Beside
 from connectors.rsync.contents import Contents, Difference, contents
 from connectors.rsync.here import Entry, Here
 from connectors.rsync.pattern import Pattern
@@ -29,7 +30,7 @@ def sides(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def surveyed(source: Path, copy: Path) -> Survey:
-    return Survey(PATTERN, Side(Here(source)), Side(Here(copy)), 4096)
+    return Survey(PATTERN, Side(Here(source)), Side(Here(copy)), 4096, Beside())
 
 
 def test_a_list_and_a_look_by_names_tell_the_same(sides: tuple[Path, Path]) -> None:

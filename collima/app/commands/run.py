@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 
-from collima.app import postman, wiring
+from collima.app import wiring
 from collima.app.commands import as_json, command_line, load, opened, who
 from collima.app.config import Config
 from collima.app.logs import Keyed
@@ -213,7 +213,7 @@ def deliver(config: Config) -> None:
     """What a run that cron or a person starts has put into the outbox; for its own runs the service does."""
     try:
         with wiring.open_journal(config, command=command_line()) as journal:
-            postman.drain(config, journal, clock=wiring.utc_now)
+            import_module("collima.app.postman").drain(config, journal, clock=wiring.utc_now)
             waiting = journal.outbox.standing(wiring.utc_now()).waiting
     except CollimaError as err:
         log.warning("mail waits in the outbox: %s", err)
