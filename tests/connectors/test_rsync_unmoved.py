@@ -86,7 +86,7 @@ def test_a_folder_that_was_touched_since_is_looked_at(sides: tuple[Path, Path]) 
     (source / HOME / "cur/7.cur,S=3:2,").write_text("abc")
     shutil.rmtree(source / HOME / ".Archive")
     known = unmoved(source, copy, differs)
-    assert [part for part in PARTS if known.names(part) is not None] == ["new", ".Old/cur"]
+    assert [part for part in PARTS if known.names(part) is not None] == ["new", ".Odd/cur", ".Old/cur"]
 
 
 def test_a_folder_that_was_touched_just_before_is_looked_at(sides: tuple[Path, Path]) -> None:
