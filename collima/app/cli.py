@@ -33,7 +33,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(words: ArgumentParser, argv: Sequence[str] | None) -> int:
-    gc.disable()  # loading makes many objects, which stay
     outputs.ensure()
     arguments = words.parse_args(argv)
     for text in sys.argv[1:] if argv is None else argv:
@@ -60,9 +59,10 @@ def _called(arguments: Namespace, how: Form, program: str) -> int:
     module, _, function = arguments.call.partition(":")
     try:
         command = getattr(import_module(module), function)
-        gc.freeze()
-        gc.set_threshold(GARBAGE)
-        gc.enable()
+        if not gc.isenabled():  # a program
+            gc.freeze()
+            gc.set_threshold(GARBAGE)
+            gc.enable()
         code: int = command(arguments)
         sys.stdout.flush()
     except (CollimaError, Stopped) as err:

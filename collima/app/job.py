@@ -1,5 +1,6 @@
 """`run-job` and `collima` as programs; `python -m collima.app.job` is `run-job`, as the service starts it."""
 
+import gc
 import logging
 import os
 import signal
@@ -12,10 +13,12 @@ from collima.app import cli
 
 
 def main() -> NoReturn:
+    gc.disable()  # until all is loaded: that makes many objects, which stay
     _end(cli.run_job())
 
 
 def collima() -> NoReturn:
+    gc.disable()
     code = cli.main()
     if threading.active_count() > 1:  # a server has threads, which the interpreter waits for or ends
         sys.exit(code)

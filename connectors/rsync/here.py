@@ -19,6 +19,10 @@ PASSING = (FileNotFoundError, NotADirectoryError)
 """What a folder that vanishes while it is looked at gives."""
 
 
+Times = tuple[int, int]
+"""Of the last change of a folder, ns since 1970: as the file system sets it, and as anybody can. Zeros: of none."""
+
+
 class Folder(NamedTuple):
     """The names in one folder. What is no folder counts as a file."""
 
@@ -94,13 +98,13 @@ class Here:
             return None
         return _entry(path, known)
 
-    def touched(self, folder: str) -> int:
-        """When a name in it came or went for the last time, or later, ns since 1970; 0: it is not there any more."""
+    def touched(self, folder: str) -> Times:
+        """Others than before when a name in it has come or gone."""
         try:
             known = os.lstat(self._at(folder))
         except OSError:
-            return 0
-        return max(known.st_ctime_ns, known.st_mtime_ns)
+            return (0, 0)
+        return known.st_ctime_ns, known.st_mtime_ns
 
     def walk(self, path: str = "") -> Iterator[Entry]:
         """Everything below, each folder before what is in it.

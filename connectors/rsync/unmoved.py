@@ -7,26 +7,28 @@ from dataclasses import dataclass, field
 
 from connectors.rsync import maildir
 from connectors.rsync.contents import Contents, Difference
-from connectors.rsync.here import Here
+from connectors.rsync.here import Here, Times
 
-FRESH = 100_000_000  # ns: what happens so soon after another thing may have the same time
+SECOND = 1_000_000_000  # ns
+FRESH, COARSE = SECOND // 10, 3 * SECOND  # what happens so soon after another thing may have the same time: the latter
+# on a file system that knows no parts of a second
 _NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """When folders of messages had been touched last, each noted before it was looked at: ns since 1970."""
+    """When folders of messages had been touched last, each noted before it was looked at."""
 
     side: Here
     home: str
-    touched: dict[str, int] = field(default_factory=dict)
+    touched: dict[str, Times] = field(default_factory=dict)
 
     def note(self, path: str) -> None:
         """`contents.Told`: for whoever looks."""
         folder, _, part = path.rpartition("/")
         if maildir.is_message(folder, part, "any"):
             touched = self.side.touched(f"{self.home}/{path}")
-            if abs(time.time_ns() - touched) > FRESH:
+            if abs(time.time_ns() - max(touched)) > (FRESH if max(touched) % SECOND else COARSE):
                 self.touched[path] = touched
 
 
