@@ -47,10 +47,8 @@ class Beside:
         if len(homes) < MANY or (begun and self._line is None):
             yield ((home, look(home)) for home in homes)
             return
-        line = self._line or self._begin()
         try:
-            with suppress(BrokenPipeError):  # it is told when an answer is missed
-                line.send((look, homes))
+            line = self._asked((look, homes))
             yield _met(look, homes, line)
         except BaseException:  # whoever asks takes no more of it, and it would go on
             self._end()
@@ -66,8 +64,22 @@ class Beside:
         self._line = None
         self._begun.close()
 
+    def _asked(self, question: tuple[Look[T], Sequence[str]]) -> "Connection[Any, Any]":
+        if self._line is not None:
+            try:
+                self._line.send(question)
+            except OSError:  # it died since the last time: another one does as well
+                self._end()
+            else:
+                return self._line
+        line = self._begin()
+        with suppress(BrokenPipeError):  # that is told when an answer is missed
+            line.send(question)
+        return line
+
     def _begin(self) -> "Connection[Any, Any]":
         ours, theirs = multiprocessing.Pipe()
+        self._begun.enter_context(ours)
         with theirs, undisturbed():
             process = subprocess.Popen(  # noqa: S603 - this interpreter, and a number
                 [*child.bound(), *_COMMAND, str(theirs.fileno())],
@@ -77,7 +89,7 @@ class Beside:
                 start_new_session=True,
             )
             self._begun.callback(child.end, process)
-            self._line = self._begun.enter_context(ours)
+            self._line = ours
         return ours
 
 

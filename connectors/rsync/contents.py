@@ -10,12 +10,12 @@ from itertools import groupby
 
 from collima.core.errors import SourceError
 from connectors.rsync import maildir
-from connectors.rsync.here import Entry, Here, Times
+from connectors.rsync.here import Entry, Here, Touched
 from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
 
 _NONE: frozenset[str] = frozenset()
-_NEVER: Mapping[str, Times] = {}
+_NEVER: Mapping[str, Touched] = {}
 Parts = Mapping[str, int]
 """How many messages are in each folder of a mailbox that has any."""
 Told = Callable[[str], set[str] | None]
@@ -128,10 +128,10 @@ class Difference:
     asked: int  # what else it has alone, and that is as good as a message
     spare: int  # and what nobody is asked about
     rests: int  # and what a killed rsync left
-    touched: Mapping[str, Times]  # as `unmoved.Noted` has it, of the source
+    touched: Mapping[str, Touched]  # as `unmoved.Noted` has it, of the source
 
     @classmethod
-    def between(cls, source: Contents, copy: Contents, touched: Mapping[str, Times] = _NEVER) -> "Difference":
+    def between(cls, source: Contents, copy: Contents, touched: Mapping[str, Touched] = _NEVER) -> "Difference":
         left: dict[str, list[str]] = {}  # guid -> where only the copy has it
         for path in _only(copy, source):
             left.setdefault(maildir.guid(path.rpartition("/")[2]), []).append(path)

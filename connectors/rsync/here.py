@@ -19,8 +19,12 @@ PASSING = (FileNotFoundError, NotADirectoryError)
 """What a folder that vanishes while it is looked at gives."""
 
 
-Times = tuple[int, int]
-"""Of the last change of a folder, ns since 1970: as the file system sets it, and as anybody can. Zeros: of none."""
+class Touched(NamedTuple):
+    """Which folder it is, and its last change, ns since 1970: as the file system sets it, and as anybody can."""
+
+    inode: int
+    changed: int
+    modified: int
 
 
 class Folder(NamedTuple):
@@ -98,13 +102,13 @@ class Here:
             return None
         return _entry(path, known)
 
-    def touched(self, folder: str) -> Times:
-        """Others than before when a name in it has come or gone."""
+    def touched(self, folder: str) -> Touched | None:
+        """Another one than before when a name in it has come or gone; None: it cannot be told."""
         try:
             known = os.lstat(self._at(folder))
         except OSError:
-            return (0, 0)
-        return known.st_ctime_ns, known.st_mtime_ns
+            return None
+        return Touched(known.st_ino, known.st_ctime_ns, known.st_mtime_ns)
 
     def walk(self, path: str = "") -> Iterator[Entry]:
         """Everything below, each folder before what is in it.

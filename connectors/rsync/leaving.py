@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from collima.core.stores import Errand, Inventory
@@ -109,7 +109,8 @@ def _rest(
 ) -> Rest | None:
     there, differs = contents(copy, root, home, closely=False) or Contents(), then[home]
     told = untold if differs is None else Unmoved(source, home, there, differs).names
-    return Rest.of(contents(source, "", home, closely=False, told=told), there, come[home])
+    rest = Rest.of(contents(source, "", home, closely=False, told=told), there, come[home])
+    return rest and replace(rest, surplus=rest.surplus.without(lambda path: source.has(f"{home}/{path}")))
 
 
 def _without(parts: Parts, going: Iterable[str]) -> Parts:

@@ -1,8 +1,8 @@
 """What goes from the copy, by exact names and on its own side, when all that is new has come. rsync alone deletes what
 it does not find, and what it does not find is also what went away a moment ago: it is never told to."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
 
 from connectors.rsync.contents import Contents, below
 from connectors.rsync.here import Here
@@ -36,6 +36,11 @@ class Surplus:
                     gone.append(path)
         others = [path for path in only if not counts(path)]
         return cls(older, sorted(gone), others, _empty(source, copy, {*older, *gone, *others}))
+
+    def without(self, there: Callable[[str], bool]) -> "Surplus":
+        """Messages that are there after all are none of it."""
+        older, gone = ([path for path in paths if not there(path)] for paths in (self.older, self.gone))
+        return replace(self, older=older, gone=gone)
 
 
 def _known(source: Contents, copy: Contents, wanted: Collection[str]) -> tuple[set[str], set[str]]:

@@ -109,6 +109,8 @@ class Tree:
     # ---- copying
 
     def copy(self, errand: Errand, seen: Inventory, told: Callable[[str], None]) -> Copied:
+        if self.rehearsal and not errand.attributes:
+            self.rehearsal.drop()
         try:
             self._begin(errand)
             turned = self._make_way(errand, seen, self._drop(errand, seen))

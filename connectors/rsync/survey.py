@@ -9,7 +9,7 @@ from collima.core.stores import Box, Inventory
 from connectors.rsync import maildir
 from connectors.rsync.beside import Beside, Look
 from connectors.rsync.contents import Contents, Difference, Parts, contents, homes, mailboxes, same
-from connectors.rsync.here import Entry, Here, Times
+from connectors.rsync.here import Entry, Here, Touched
 from connectors.rsync.layout import REPLACED
 from connectors.rsync.names import shown
 from connectors.rsync.pattern import Pattern
@@ -18,8 +18,8 @@ from connectors.rsync.there import There
 from connectors.rsync.unmoved import Noted
 
 _Files = dict[str, Entry]
-_NEVER: Mapping[str, Times] = {}
-KEPT = 100_000  # names of messages that differ
+_NEVER: Mapping[str, Touched] = {}
+KEPT = 100_000  # names of messages that differ, and of folders that these are in
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Pair:
 
     @classmethod
     def of(
-        cls, at: Here | There, home: str, source: Contents, copy: Contents, touched: Mapping[str, Times] = _NEVER
+        cls, at: Here | There, home: str, source: Contents, copy: Contents, touched: Mapping[str, Touched] = _NEVER
     ) -> "Pair":
         differs = Difference.between(source, copy, touched)
         come = len(differs.moved) + len(differs.come) + len(differs.changed) + differs.spare
@@ -216,7 +216,7 @@ class Survey:
         """As many as memory is well spent on: whoever renames or removes need not look again."""
         if pair.box.come or pair.box.leave:
             differs = pair.differs
-            self.names += len(differs.moved) + len(differs.come) + len(differs.left)
+            self.names += len(differs.moved) + len(differs.come) + len(differs.left) + len(differs.touched)
             if self.names <= KEPT:
                 self.kept[name] = differs
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from connectors.rsync import maildir
 from connectors.rsync.contents import Contents, Difference
-from connectors.rsync.here import Here, Times
+from connectors.rsync.here import Here, Touched
 
 SECOND = 1_000_000_000  # ns
 FRESH, COARSE = SECOND // 10, 3 * SECOND  # what happens so soon after another thing may have the same time: the latter
@@ -21,20 +21,21 @@ class Noted:
 
     side: Here
     home: str
-    touched: dict[str, Times] = field(default_factory=dict)
+    touched: dict[str, Touched] = field(default_factory=dict)
 
     def note(self, path: str) -> None:
         """`contents.Told`: for whoever looks."""
         folder, _, part = path.rpartition("/")
         if maildir.is_message(folder, part, "any"):
             touched = self.side.touched(f"{self.home}/{path}")
-            if abs(time.time_ns() - max(touched)) > (FRESH if max(touched) % SECOND else COARSE):
+            if touched and abs(time.time_ns() - touched.changed) > (FRESH if touched.changed % SECOND else COARSE):
                 self.touched[path] = touched
 
 
 @dataclass(slots=True)
 class Unmoved:
-    """By its copy, in which by now all is that was to come."""
+    """By its copy, in which by now all is that was to come. A clock that is wrong may hide what came since: nothing may
+    go for this alone."""
 
     source: Here
     home: str

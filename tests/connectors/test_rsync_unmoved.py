@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from connectors.rsync.contents import Contents, Difference, contents
-from connectors.rsync.here import Here
-from connectors.rsync.unmoved import FRESH, Noted, Unmoved
+from connectors.rsync.here import Here, Touched
+from connectors.rsync.unmoved import FRESH, SECOND, Noted, Unmoved
 
 HOME = "anna/Maildir"
 PARTS = ("cur", "new", ".Sent/cur", ".Archive/cur", ".Odd/cur", ".Old/cur")
@@ -87,6 +87,31 @@ def test_a_folder_that_was_touched_since_is_looked_at(sides: tuple[Path, Path]) 
     shutil.rmtree(source / HOME / ".Archive")
     known = unmoved(source, copy, differs)
     assert [part for part in PARTS if known.names(part) is not None] == ["new", ".Odd/cur", ".Old/cur"]
+
+
+def test_folders_that_changed_places_are_looked_at(sides: tuple[Path, Path]) -> None:
+    source, copy = sides
+    differs = compared(source, copy)
+    home = source / HOME
+    (home / ".Sent").rename(home / ".Between")
+    (home / ".Old").rename(home / ".Sent")
+    (home / ".Between").rename(home / ".Old")
+    known = unmoved(source, copy, differs)
+    assert known.names(".Sent/cur") is None
+    assert known.names(".Old/cur") is None
+
+
+def test_a_file_system_that_knows_whole_seconds_is_trusted_later(
+    sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Here.touched
+
+    def coarse(side: Here, folder: str) -> Touched | None:
+        known = real(side, folder)
+        return known and Touched(known.inode, known.changed // SECOND * SECOND, known.modified // SECOND * SECOND)
+
+    monkeypatch.setattr(Here, "touched", coarse)
+    assert compared(*sides).touched == {}
 
 
 def test_a_folder_that_was_touched_just_before_is_looked_at(sides: tuple[Path, Path]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from collima.core.quantities import Amount
 from collima.core.result import Result
+from connectors.rsync.here import Here, Touched
 from jobs.mailbox_copy.options import CopyGuard
 from tests.jobs.copied import Place, codes, instead_of_rsync, names, place, subject
 from tests.servers.maildirs import SENTINEL
@@ -180,3 +181,15 @@ def test_rsync_does_not_start_when_the_store_has_gone(made: Place, monkeypatch: 
         result = made.run()
     assert (result.transient, "went away" in result.cause) == (True, True), result.cause
     assert not (made.folder / "started").exists()
+
+
+def test_a_message_that_comes_back_under_its_name_stays_though_no_time_tells_of_it(
+    made: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Here, "touched", lambda *_: Touched(1, 1, 1))
+    message = next(path for path in made.store.messages() if path.parent.name == "cur")
+    aside = message.rename(made.folder / "aside")
+    result = meanwhile(made, f'mv "{aside}" "{message}"', monkeypatch)
+    assert (result.state, codes(result)) == ("changed", [])
+    assert (newest(made) / message.relative_to(made.store.root)).exists()
+    assert made.differences(newest(made)) == ""

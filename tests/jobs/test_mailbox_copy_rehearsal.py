@@ -58,6 +58,17 @@ def test_it_is_ended_when_something_is_to_be_done(made: Place, monkeypatch: pyte
     assert children() == before
 
 
+def test_it_is_ended_when_something_outside_of_mailboxes_is_to_be_copied(
+    made: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made.store.root / "global.txt").write_text("for all")
+    before = children()
+    result, ran = run(made, monkeypatch, LONG)
+    assert (result.state, ran) == ("changed", 1)
+    assert copied(made, made.store.root / "global.txt").read_text() == "for all"
+    assert children() == before
+
+
 def test_one_that_fails_tells_nothing(made: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     result, ran = run(made, monkeypatch, "exit 23")
     assert (result.state, ran) == ("in-sync", 1)
