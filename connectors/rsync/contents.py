@@ -15,7 +15,7 @@ from connectors.rsync.pattern import Pattern
 from connectors.rsync.there import There
 
 _NONE: frozenset[str] = frozenset()
-_NEVER: Mapping[str, Touched] = {}
+NEVER: Mapping[str, Touched] = {}
 Parts = Mapping[str, int]
 """How many messages are in each folder of a mailbox that has any."""
 Told = Callable[[str], set[str] | None]
@@ -131,7 +131,7 @@ class Difference:
     touched: Mapping[str, Touched]  # as `unmoved.Noted` has it, of the source
 
     @classmethod
-    def between(cls, source: Contents, copy: Contents, touched: Mapping[str, Touched] = _NEVER) -> "Difference":
+    def between(cls, source: Contents, copy: Contents, touched: Mapping[str, Touched] = NEVER) -> "Difference":
         left: dict[str, list[str]] = {}  # guid -> where only the copy has it
         for path in _only(copy, source):
             left.setdefault(maildir.guid(path.rpartition("/")[2]), []).append(path)

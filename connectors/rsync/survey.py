@@ -8,7 +8,7 @@ from functools import partial
 from collima.core.stores import Box, Inventory
 from connectors.rsync import maildir
 from connectors.rsync.beside import Beside, Look
-from connectors.rsync.contents import Contents, Difference, Parts, contents, homes, mailboxes, same
+from connectors.rsync.contents import NEVER, Contents, Difference, Parts, contents, homes, mailboxes, same
 from connectors.rsync.here import Entry, Here, Touched
 from connectors.rsync.layout import REPLACED
 from connectors.rsync.names import shown
@@ -18,7 +18,6 @@ from connectors.rsync.there import There
 from connectors.rsync.unmoved import Noted
 
 _Files = dict[str, Entry]
-_NEVER: Mapping[str, Touched] = {}
 KEPT = 100_000  # names of messages that differ, and of folders that these are in
 
 
@@ -43,7 +42,7 @@ class Pair:
 
     @classmethod
     def of(
-        cls, at: Here | There, home: str, source: Contents, copy: Contents, touched: Mapping[str, Touched] = _NEVER
+        cls, at: Here | There, home: str, source: Contents, copy: Contents, touched: Mapping[str, Touched] = NEVER
     ) -> "Pair":
         differs = Difference.between(source, copy, touched)
         come = len(differs.moved) + len(differs.come) + len(differs.changed) + differs.spare
